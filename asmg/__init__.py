@@ -1,0 +1,1 @@
+"""The command line: composes stream, trainer, metagen and serving."""

@@ -1,0 +1,1 @@
+"""Θ_t*: generators, hidden state, gate."""

@@ -1,0 +1,1 @@
+"""Answers with the newest Θ_t*, and the live page."""

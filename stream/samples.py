@@ -1,0 +1,268 @@
+"""Labelled samples as columns: what windowing writes, periods cut and training reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stream.errors import CorruptRecord
+
+#: A user's history: at most this many of the most recent positives, newest first.
+HISTORY = 30
+
+SCHEMA = pa.schema(
+    [
+        pa.field("number", pa.int64(), nullable=False),
+        pa.field("decided_at", pa.int64(), nullable=False),
+        pa.field("user_id", pa.dictionary(pa.int32(), pa.string()), nullable=False),
+        pa.field("item_id", pa.dictionary(pa.int32(), pa.string()), nullable=False),
+        pa.field("impression_id", pa.string(), nullable=False),
+        pa.field("categories", pa.list_(pa.dictionary(pa.int32(), pa.string())), nullable=False),
+        pa.field("history", pa.list_(pa.dictionary(pa.int32(), pa.string())), nullable=False),
+        pa.field("label", pa.int8(), nullable=False),
+        pa.field("row_hash", pa.uint64(), nullable=False),
+    ]
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """n samples of one or many partitions, strings replaced by codes into small dictionaries.
+
+    A code is only meaningful beside the dictionary it points into; two `Samples` rarely share one.
+    Codes of lists lie one after the other; row r owns `[offsets[r], offsets[r + 1])`.
+    """
+
+    number: npt.NDArray[np.int64]  # [n] running number within the partition it came from
+    decided_at: npt.NDArray[np.int64]  # [n] ms of event time
+    user: npt.NDArray[np.int32]  # [n] codes into `users`
+    item: npt.NDArray[np.int32]  # [n] codes into `items`
+    impression_id: pa.StringArray  # [n] "" where the sample is a click without an impression
+    category_offsets: npt.NDArray[np.int64]  # [n + 1]
+    category: npt.NDArray[np.int32]  # codes into `categories`
+    history_offsets: npt.NDArray[np.int64]  # [n + 1]
+    history: npt.NDArray[np.int32]  # codes into `items`, newest first, at most HISTORY a row
+    label: npt.NDArray[np.int8]  # [n] 1 clicked, 0 not
+    row_hash: npt.NDArray[np.uint64]  # [n] hash of the row's content, its number excluded
+    users: pa.StringArray
+    items: pa.StringArray  # of targets and of histories
+    categories: pa.StringArray
+
+    def __len__(self) -> int:
+        return len(self.number)
+
+    def take(self, rows: npt.NDArray[np.int64]) -> Samples:
+        """These rows, in the order given; the dictionaries stay as they are."""
+        category_offsets, category = _take_lists(self.category_offsets, self.category, rows)
+        history_offsets, history = _take_lists(self.history_offsets, self.history, rows)
+        return Samples(
+            number=self.number[rows],
+            decided_at=self.decided_at[rows],
+            user=self.user[rows],
+            item=self.item[rows],
+            impression_id=self.impression_id.take(pa.array(rows)),
+            category_offsets=category_offsets,
+            category=category,
+            history_offsets=history_offsets,
+            history=history,
+            label=self.label[rows],
+            row_hash=self.row_hash[rows],
+            users=self.users,
+            items=self.items,
+            categories=self.categories,
+        )
+
+    def compact(self) -> Samples:
+        """The same rows with dictionaries that hold only what the rows use, in order of code."""
+        user, users = _used(self.users, self.user)
+        (item, history), items = _used_together(self.items, [self.item, self.history])
+        category, categories = _used(self.categories, self.category)
+        return self._replace(
+            user=user, users=users, item=item, history=history, items=items, category=category,
+            categories=categories,
+        )  # fmt: skip
+
+    def encode(self) -> bytes:
+        """One Arrow IPC stream with one record batch of `SCHEMA`."""
+        mine = self.compact()
+        batch = pa.record_batch(
+            [
+                pa.array(mine.number),
+                pa.array(mine.decided_at),
+                pa.DictionaryArray.from_arrays(pa.array(mine.user), mine.users),
+                pa.DictionaryArray.from_arrays(pa.array(mine.item), mine.items),
+                mine.impression_id,
+                _list_array(mine.category_offsets, mine.category, mine.categories),
+                _list_array(mine.history_offsets, mine.history, mine.items),
+                pa.array(mine.label),
+                pa.array(mine.row_hash),
+            ],
+            schema=SCHEMA,
+        )
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, SCHEMA) as writer:
+            writer.write_batch(batch)
+        return bytes(sink.getvalue())
+
+    @classmethod
+    def decode(cls, message: bytes) -> Samples:
+        """The samples of one message.
+
+        Raises: CorruptRecord: not an Arrow stream, or not of `SCHEMA`.
+        """
+        try:
+            with pa.ipc.open_stream(message) as reader:
+                if not reader.schema.equals(SCHEMA):
+                    raise CorruptRecord(f"a batch of samples has the wrong schema: {reader.schema}")
+                batch = reader.read_next_batch()
+            batch.validate(full=True)
+        except (pa.ArrowException, OSError, StopIteration) as error:
+            raise CorruptRecord(f"a batch of samples cannot be read: {error}") from error
+        categories, history = batch["categories"], batch["history"]
+        items = batch["item_id"].dictionary
+        known = history.values.dictionary
+        codes = history.flatten().indices.to_numpy().astype(np.int32)
+        if not known.equals(items):
+            remap, items = _unify([items, known])
+            item = remap[0][batch["item_id"].indices.to_numpy()]
+            codes = remap[1][codes]
+        else:
+            item = batch["item_id"].indices.to_numpy().astype(np.int32)
+        return cls(
+            number=batch["number"].to_numpy(),
+            decided_at=batch["decided_at"].to_numpy(),
+            user=batch["user_id"].indices.to_numpy().astype(np.int32),
+            item=item,
+            impression_id=batch["impression_id"],
+            category_offsets=_offsets(categories),
+            category=categories.flatten().indices.to_numpy().astype(np.int32),
+            history_offsets=_offsets(history),
+            history=codes,
+            label=batch["label"].to_numpy(),
+            row_hash=batch["row_hash"].to_numpy(),
+            users=batch["user_id"].dictionary,
+            items=items,
+            categories=categories.values.dictionary,
+        )
+
+    @classmethod
+    def concat(cls, parts: Sequence[Samples]) -> Samples:
+        """All rows one after the other, over dictionaries that hold each string once."""
+        if not parts:
+            return cls.empty()
+        user_maps, users = _unify([part.users for part in parts])
+        item_maps, items = _unify([part.items for part in parts])
+        category_maps, categories = _unify([part.categories for part in parts])
+        return cls(
+            number=np.concatenate([part.number for part in parts]),
+            decided_at=np.concatenate([part.decided_at for part in parts]),
+            user=_remap(user_maps, [part.user for part in parts]),
+            item=_remap(item_maps, [part.item for part in parts]),
+            impression_id=pa.concat_arrays([part.impression_id for part in parts]),
+            category_offsets=_join_offsets([part.category_offsets for part in parts]),
+            category=_remap(category_maps, [part.category for part in parts]),
+            history_offsets=_join_offsets([part.history_offsets for part in parts]),
+            history=_remap(item_maps, [part.history for part in parts]),
+            label=np.concatenate([part.label for part in parts]),
+            row_hash=np.concatenate([part.row_hash for part in parts]),
+            users=users,
+            items=items,
+            categories=categories,
+        )
+
+    @classmethod
+    def empty(cls) -> Samples:
+        """No samples at all."""
+        none, text = np.zeros(0, np.int64), pa.array([], pa.string())
+        codes = np.zeros(0, np.int32)
+        return cls(
+            none, none, codes, codes, text, np.zeros(1, np.int64), codes, np.zeros(1, np.int64), codes,
+            np.zeros(0, np.int8), np.zeros(0, np.uint64), text, text, text,
+        )  # fmt: skip
+
+    def in_order(self) -> npt.NDArray[np.int64]:
+        """Row indices in Order = (decided_at, user id, item id, impression_id), ids as UTF-8 bytes."""
+        return np.lexsort(
+            (
+                string_ranks(self.impression_id),
+                string_ranks(self.items)[self.item] if len(self) else self.item,
+                string_ranks(self.users)[self.user] if len(self) else self.user,
+                self.decided_at,
+            )
+        )
+
+    def _replace(self, **columns: object) -> Samples:
+        return Samples(**{field.name: columns.get(field.name, getattr(self, field.name)) for field in fields(self)})
+
+
+def string_ranks(strings: pa.StringArray) -> npt.NDArray[np.int64]:
+    """Dense ranks of strings compared as UTF-8 bytes: equal strings get equal ranks."""
+    encoded = strings.dictionary_encode()
+    order = pc.sort_indices(encoded.dictionary).to_numpy()
+    ranks = np.empty(len(order), np.int64)
+    ranks[order] = np.arange(len(order))
+    return ranks[encoded.indices.to_numpy()] if len(order) else np.zeros(len(strings), np.int64)
+
+
+def _offsets(lists: pa.ListArray) -> npt.NDArray[np.int64]:
+    offsets = lists.offsets.to_numpy().astype(np.int64)
+    return offsets - offsets[0]
+
+
+def _list_array(
+    offsets: npt.NDArray[np.int64], codes: npt.NDArray[np.int32], dictionary: pa.StringArray
+) -> pa.ListArray:
+    values = pa.DictionaryArray.from_arrays(pa.array(codes), dictionary)
+    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), values)
+
+
+def _take_lists(
+    offsets: npt.NDArray[np.int64], values: npt.NDArray[np.int32], rows: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+    lengths = (offsets[1:] - offsets[:-1])[rows]
+    taken = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+    inside = np.arange(taken[-1]) - np.repeat(taken[:-1], lengths)
+    return taken, values[np.repeat(offsets[:-1][rows], lengths) + inside]
+
+
+def _join_offsets(parts: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
+    lengths = np.concatenate([np.diff(part) for part in parts])
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+
+
+def _unify(dictionaries: Sequence[pa.StringArray]) -> tuple[list[npt.NDArray[np.int32]], pa.StringArray]:
+    """For each dictionary the map from its codes to codes of the joint one, and the joint one."""
+    joint = pa.concat_arrays(list(dictionaries)).dictionary_encode()
+    codes = joint.indices.to_numpy().astype(np.int32)
+    ends = np.cumsum([len(dictionary) for dictionary in dictionaries])
+    return np.split(codes, ends[:-1]), joint.dictionary
+
+
+def _remap(
+    maps: Sequence[npt.NDArray[np.int32]], codes: Sequence[npt.NDArray[np.int32]]
+) -> npt.NDArray[np.int32]:
+    return np.concatenate([mapping[part] if len(part) else part for mapping, part in zip(maps, codes, strict=True)])
+
+
+def _used(
+    dictionary: pa.StringArray, codes: npt.NDArray[np.int32]
+) -> tuple[npt.NDArray[np.int32], pa.StringArray]:
+    (mapped,), kept = _used_together(dictionary, [codes])
+    return mapped, kept
+
+
+def _used_together(
+    dictionary: pa.StringArray, columns: Sequence[npt.NDArray[np.int32]]
+) -> tuple[list[npt.NDArray[np.int32]], pa.StringArray]:
+    mapping = np.zeros(len(dictionary), np.int32)
+    used = np.zeros(len(dictionary), np.bool_)
+    for codes in columns:
+        used[codes] = True
+    kept = np.flatnonzero(used)
+    mapping[kept] = np.arange(len(kept), dtype=np.int32)
+    return [mapping[codes] for codes in columns], dictionary.take(pa.array(kept))

@@ -1,0 +1,1 @@
+"""Θ_t: the base model, its update each period, its snapshots."""
