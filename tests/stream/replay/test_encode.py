@@ -1,5 +1,6 @@
 """Events as bytes: valid JSON of the right fields, and Kafka's own partitions."""
 
+import itertools
 import json
 
 import numpy as np
@@ -54,9 +55,7 @@ def test_bytes_and_rows_do_not_depend_on_how_the_events_are_cut(
 ) -> None:
     encoder = Encoder(table(events))
     places = sorted({0, len(events), *(min(cut, len(events)) for cut in cuts)})
-    pieces = [
-        pair for first, last in zip(places, places[1:], strict=False) for pair in encoder.encode(first, last)
-    ]
+    pieces = [pair for first, last in itertools.pairwise(places) for pair in encoder.encode(first, last)]
     assert pieces == encoder.encode(0, len(events))
 
 
