@@ -1,0 +1,95 @@
+"""Adam's moments, and the two ways a step uses them: on whole tensors, or on the rows a batch touched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+#: Adam's decay of the first and of the second moment.
+BETA1, BETA2 = 0.9, 0.999
+#: Added to the root of the second moment.
+EPSILON = 1e-8
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """First and second moments under their parameters' names, and the steps taken so far."""
+
+    m: dict[str, Tensor]
+    v: dict[str, Tensor]
+    step: int
+
+
+def zero_moments(parameters: Mapping[str, Tensor]) -> Moments:
+    """Those before the first step."""
+    zeros = {name: torch.zeros_like(one) for name, one in parameters.items()}
+    return Moments(zeros, {name: torch.zeros_like(one) for name, one in parameters.items()}, 0)
+
+
+def grown_moments(moments: Moments, parameters: Mapping[str, Tensor]) -> Moments:
+    """The moments with zeros for the rows that `parameters` have gained."""
+
+    def grow(one: Tensor, like: Tensor) -> Tensor:
+        missing = len(like) - len(one)
+        return torch.cat([one, one.new_zeros(missing, *one.shape[1:])]) if missing else one
+
+    return Moments(
+        {name: grow(one, parameters[name]) for name, one in moments.m.items()},
+        {name: grow(one, parameters[name]) for name, one in moments.v.items()},
+        moments.step,
+    )
+
+
+class DenseAdam:
+    """torch's fused Adam over whole tensors, begun from given moments; changes parameters in place.
+
+    A row that no batch touched moves too as long as its moments are not zero, as with the authors' TF-1
+    optimizer; a row whose moments are zero stays bit for bit.
+    """
+
+    def __init__(self, parameters: Mapping[str, Tensor], moments: Moments, learning_rate: float) -> None:
+        self.parameters = dict(parameters)
+        self.optimizer = torch.optim.Adam(
+            list(self.parameters.values()), lr=learning_rate, betas=(BETA1, BETA2), eps=EPSILON, fused=True
+        )
+        for name, parameter in self.parameters.items():
+            self.optimizer.state[parameter] = {
+                "step": torch.tensor(float(moments.step), device=parameter.device),
+                "exp_avg": moments.m[name].clone(),
+                "exp_avg_sq": moments.v[name].clone(),
+            }
+        self.steps = moments.step
+
+    def step(self, gradients: Mapping[str, Tensor]) -> None:
+        """One step with these gradients, one per parameter and of its shape."""
+        for name, parameter in self.parameters.items():
+            parameter.grad = gradients[name]
+        self.optimizer.step()
+        self.steps += 1
+
+    def moments(self) -> Moments:
+        """The moments now."""
+        state = {name: self.optimizer.state[parameter] for name, parameter in self.parameters.items()}
+        return Moments(
+            {name: one["exp_avg"] for name, one in state.items()},
+            {name: one["exp_avg_sq"] for name, one in state.items()},
+            self.steps,
+        )
+
+
+def step_rows(
+    table: Tensor, m: Tensor, v: Tensor, rows: Tensor, gradient: Tensor, step: int, learning_rate: float
+) -> None:
+    """Adam's step number `step` (from 1) on some rows of a table and of its moments, in place.
+
+    rows: [r], each once; gradient: [r, e]. Every other row stays bit for bit. TF-1's form, as in torch's
+    SparseAdam: w -= lr·sqrt(1 - β2^t) / (1 - β1^t) · m / (sqrt(v) + ε).
+    """
+    new_m = torch.lerp(gradient, m[rows], BETA1)  # β1·m + (1 - β1)·g
+    new_v = torch.lerp(gradient.square(), v[rows], BETA2)
+    rate = learning_rate * (1 - BETA2**step) ** 0.5 / (1 - BETA1**step)
+    m[rows], v[rows] = new_m, new_v
+    table.index_add_(0, rows, new_m / (new_v.sqrt() + EPSILON), alpha=-rate)

@@ -1,0 +1,182 @@
+"""D_t as index arrays, drawn negatives included, and the batches that are cut from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from stream.samples import HISTORY, Samples
+from trainer.catalogue import Catalogue, Ints, look_up_codes, take_lists
+from trainer.negatives import draw_negatives
+from trainer.vocabulary import splitmix64
+
+#: What a mean adds to the length it divides by (method.md, Base model).
+POOLING_EPSILON = 1e-8
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """D_t for training and scoring: its samples in Order, then its drawn negatives."""
+
+    period: int
+    samples: int  # rows that the stream labelled; those after them were drawn
+    user: Ints  # [n] rows of the user table
+    item: Ints  # [n] item numbers
+    history_offsets: Ints  # [n + 1]
+    history: Ints  # item numbers, newest first
+    label: npt.NDArray[np.float32]  # [n] 1 clicked, 0 not
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def take(self, rows: Ints) -> Examples:
+        """These rows, in the order given."""
+        offsets, history = take_lists(self.history_offsets, self.history, rows)
+        return Examples(
+            self.period, self.samples, self.user[rows], self.item[rows], offsets, history, self.label[rows]
+        )
+
+    def part(self, start: int, stop: int) -> Examples:
+        """The rows [start, stop), as views."""
+        offsets = self.history_offsets[start : stop + 1]
+        return Examples(
+            self.period,
+            self.samples,
+            self.user[start:stop],
+            self.item[start:stop],
+            offsets - offsets[0],
+            self.history[offsets[0] : offsets[-1]],
+            self.label[start:stop],
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Bags:
+    """n weighted lists of places: what `embedding_bag` pools."""
+
+    index: torch.Tensor  # [e] int64
+    offsets: torch.Tensor  # [n] int64, where each list begins
+    weight: torch.Tensor  # [e] float32, 1 / (length + POOLING_EPSILON): a sum so weighted is the mean
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """n examples over the table rows they touch; every index but `rows` is a place among those."""
+
+    rows: dict[str, torch.Tensor]  # table -> [touched] rows of the table, ascending, each once
+    user: torch.Tensor  # [n] places in rows["user"]
+    item: torch.Tensor  # [n] places among the batch's i items
+    item_row: torch.Tensor  # [i] places in rows["item"]
+    category: Bags | None  # i lists of places in rows["category"]
+    history: Bags  # n lists of places among the batch's items
+    label: torch.Tensor  # [n] float32
+
+
+def make_examples(
+    samples: Samples, catalogue: Catalogue, period: int, seed: int, negatives: int, items: int | None = None
+) -> Examples:
+    """D_t (in Order) as rows and numbers, followed by `negatives` draws for each positive without impression.
+
+    catalogue: extended by D_t, and perhaps by later periods; then `items` is how many items had been seen by
+    the end of `period`.
+    """
+    user = look_up_codes(catalogue.users, samples.users, samples.user)
+    both = look_up_codes(catalogue.items, samples.items, np.concatenate([samples.item, samples.history]))
+    seen = len(catalogue.items) if items is None else items
+    mine = Examples(
+        period,
+        len(samples),
+        user,
+        both[: len(samples)],
+        samples.history_offsets,
+        both[len(samples) :],
+        samples.label.astype(np.float32),
+    )
+    without = samples.impression_id.to_numpy(zero_copy_only=False) == ""
+    positives = np.flatnonzero((samples.label == 1) & without)
+    barred = _targets_and_histories(mine, positives) if negatives else positives
+    draws = [draw_negatives(seed, period, positives, barred, seen, draw) for draw in range(negatives)]
+    drawn = np.concatenate([*draws, np.zeros(0, np.int64)])
+    sources = np.tile(positives, negatives)[drawn >= 0]
+    return _with_negatives(mine, sources, drawn[drawn >= 0])
+
+
+def shuffled(examples: Examples, seed: int, epoch: int = 0) -> Examples:
+    """The examples in the order of a permutation that (seed, period, epoch) determine."""
+    mixed = np.zeros(1, np.uint64)
+    for number in (seed, examples.period, epoch):
+        mixed = splitmix64(mixed ^ np.array([number], np.int64).astype(np.uint64))
+    keys = splitmix64(np.arange(len(examples), dtype=np.uint64) ^ mixed)
+    return examples.take(np.argsort(keys, kind="stable"))
+
+
+def batches(
+    examples: Examples, catalogue: Catalogue, size: int, device: torch.device | None = None
+) -> Iterator[Batch]:
+    """The examples in runs of `size`, the last perhaps shorter."""
+    for start in range(0, len(examples), size):
+        yield make_batch(examples.part(start, min(start + size, len(examples))), catalogue, device)
+
+
+def make_batch(examples: Examples, catalogue: Catalogue, device: torch.device | None = None) -> Batch:
+    """The examples as tensors over the rows they touch, with the categories the catalogue has now."""
+    n = len(examples)
+    users, user = np.unique(examples.user, return_inverse=True)
+    items, places = np.unique(np.concatenate([examples.item, examples.history]), return_inverse=True)
+    item_rows, item_row = np.unique(catalogue.item_row[items], return_inverse=True)
+    rows = {"user": users, "item": item_rows}
+    category = None
+    if catalogue.categories is not None:
+        offsets, values = catalogue.categories_of(items)
+        rows["category"], place = np.unique(values, return_inverse=True)
+        category = _bags(offsets, place, device)
+
+    def tensor(values: npt.NDArray[np.generic]) -> torch.Tensor:
+        return torch.from_numpy(values).to(device)
+
+    return Batch(
+        rows={table: tensor(touched) for table, touched in rows.items()},
+        user=tensor(user),
+        item=tensor(places[:n]),
+        item_row=tensor(item_row),
+        category=category,
+        history=_bags(examples.history_offsets, places[n:], device),
+        label=tensor(examples.label),
+    )
+
+
+def _bags(offsets: Ints, index: Ints, device: torch.device | None) -> Bags:
+    lengths = np.diff(offsets)
+    weight = np.repeat((1.0 / (lengths + POOLING_EPSILON)).astype(np.float32), lengths)
+    return Bags(
+        torch.from_numpy(index).to(device),
+        torch.from_numpy(offsets[:-1]).to(device),
+        torch.from_numpy(weight).to(device),
+    )
+
+
+def _targets_and_histories(examples: Examples, rows: Ints) -> Ints:
+    """[len(rows), 1 + longest history] the item and the history of each row, padded with -1."""
+    offsets, history = take_lists(examples.history_offsets, examples.history, rows)
+    lengths = np.diff(offsets)
+    padded = np.full((len(rows), 1 + int(lengths.max(initial=HISTORY))), -1, np.int64)
+    padded[:, 0] = examples.item[rows]
+    place = np.arange(len(history)) - np.repeat(offsets[:-1], lengths)
+    padded[np.repeat(np.arange(len(rows)), lengths), place + 1] = history
+    return padded
+
+
+def _with_negatives(examples: Examples, sources: Ints, items: Ints) -> Examples:
+    """The examples, then for each of `sources` its user and history with another item, labelled 0."""
+    rows = np.concatenate([np.arange(len(examples)), sources])
+    both = examples.take(rows)
+    label = both.label.copy()
+    label[len(examples) :] = 0
+    item = np.concatenate([examples.item, items])
+    return Examples(
+        examples.period, examples.samples, both.user, item, both.history_offsets, both.history, label
+    )

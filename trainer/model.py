@@ -1,0 +1,116 @@
+"""The base model Θ: Embedding&MLP, as the paper's section 3.5 has it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits, embedding, embedding_bag, linear, relu
+
+from trainer.batches import Bags, Batch
+from trainer.settings import TrainerSettings
+from trainer.vocabulary import Vocabulary, id_hashes, initial_vectors, uniform
+
+
+@dataclass(frozen=True, eq=False)
+class Theta:
+    """The parameters of one base model; Θ_t* has the same form."""
+
+    tables: dict[str, Tensor]  # "user" [users, e], "item" [items, e] and perhaps "category" [categories, e]
+    mlp: dict[str, Tensor]  # "kernel1" [in, l1], "bias1" [l1], "kernel2" [l1, l2], … "bias3" [1]
+
+    def touched(self, batch: Batch) -> dict[str, Tensor]:
+        """The rows a batch reads, table by table: what `forward` takes."""
+        return {name: embedding(batch.rows[name], table) for name, table in self.tables.items()}
+
+    def named(self) -> dict[str, Tensor]:
+        """Tables and MLP under one roof."""
+        return self.tables | self.mlp
+
+
+def forward(tables: Mapping[str, Tensor], mlp: Mapping[str, Tensor], batch: Batch) -> Tensor:
+    """[n] logits of a batch (eq. 8-10, less the sigmoid).
+
+    tables: the rows the batch touches, as Θ or a generator has them; e is their width, w = e without
+    categories and 2e with; n examples over i items.
+    """
+    u = embedding(batch.user, tables["user"])  # [n, e] eq. 8
+    items = embedding(batch.item_row, tables["item"])  # [i, e]
+    if batch.category is not None:
+        items = torch.cat([items, pool(tables["category"], batch.category)], 1)  # [i, w]
+    v = embedding(batch.item, items)  # [n, w] eq. 9
+    s = pool(items, batch.history)  # [n, w] the user's sequence
+    x = torch.cat([u, s, v], 1)  # [n, e + 2w]
+    x = relu(linear(x, mlp["kernel1"].T, mlp["bias1"]))  # [n, l1]
+    x = relu(linear(x, mlp["kernel2"].T, mlp["bias2"]))  # [n, l2]
+    return linear(x, mlp["kernel3"].T, mlp["bias3"])[:, 0]  # [n] eq. 10
+
+
+def pool(vectors: Tensor, bags: Bags) -> Tensor:
+    """[n, w] the weighted sum of each bag's vectors; zero where a bag is empty."""
+    weight = bags.weight.to(vectors.dtype)
+    return embedding_bag(bags.index, vectors, bags.offsets, mode="sum", per_sample_weights=weight)
+
+
+def loss_of(logits: Tensor, label: Tensor) -> Tensor:
+    """Mean log loss, a scalar (eq. 11)."""
+    return binary_cross_entropy_with_logits(logits, label.to(logits.dtype))
+
+
+def layers(embedding_width: int, with_categories: bool) -> tuple[int, int, int, int]:
+    """Units from input to logit: 24-12-6-1 without categories and 40-20-10-1 with, at width 8."""
+    entry = embedding_width * (5 if with_categories else 3)
+    return entry, entry // 2, entry // 4, 1
+
+
+def initial_mlp(settings: TrainerSettings, seed: int, with_categories: bool) -> dict[str, Tensor]:
+    """Kernels and biases, Glorot-uniform, each by its own fan (a bias of n units: n in, n out)."""
+    units = layers(settings.embedding, with_categories)
+    shapes: dict[str, tuple[int, ...]] = {}
+    for layer, (fan_in, fan_out) in enumerate(pairwise(units), start=1):
+        shapes |= {f"kernel{layer}": (fan_in, fan_out), f"bias{layer}": (fan_out,)}
+    mlp = {}
+    for name, shape in shapes.items():
+        limit = float(np.sqrt(6.0 / (shape[0] + shape[-1])))
+        mlp[name] = torch.from_numpy(
+            uniform(seed, id_hashes("initial:mlp", [name]), int(np.prod(shape)), limit).reshape(shape)
+        )
+    return mlp
+
+
+def initial_table(
+    settings: TrainerSettings, seed: int, table: str, names: list[str], buckets: int | None
+) -> Tensor:
+    """[len(names), e] the vectors that rows of a table start from; names as in `Vocabulary.row_names`."""
+    fan = settings.init_rows if buckets is None else buckets
+    return torch.from_numpy(initial_vectors(seed, table, names, settings.embedding, fan, settings.init_scale))
+
+
+def initial_rows(settings: TrainerSettings, seed: int, table: str, ids: list[str]) -> Tensor:
+    """[len(ids), e] the vectors of ids that no snapshot has: what training, scoring and serving give them.
+
+    Only for a table that grows; a hashed one has a row for every id.
+    """
+    return initial_table(settings, seed, table, ids, None)
+
+
+def grown(theta: Theta, columns: Mapping[str, Vocabulary], settings: TrainerSettings, seed: int) -> Theta:
+    """Θ with a row, at its initial vector, for every id its tables lack; the rows it has stay as they are."""
+    tables = dict(theta.tables)
+    for name, column in columns.items():
+        table = tables[name]
+        if len(column) > len(table):
+            names = column.row_names(len(table))
+            new = initial_table(settings, seed, name, names, column.buckets)
+            tables[name] = torch.cat([table, new.to(table.device)])
+    return Theta(tables, theta.mlp)
+
+
+def initial_theta(columns: Mapping[str, Vocabulary], settings: TrainerSettings, seed: int) -> Theta:
+    """Θ_0 over the rows the columns have."""
+    empty = {name: torch.zeros(0, settings.embedding) for name in columns}
+    return grown(Theta(empty, initial_mlp(settings, seed, "category" in columns)), columns, settings, seed)

@@ -1,0 +1,60 @@
+"""What the base model and its update can be told, with meanings, units and defaults."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+#: How Adam's moments pass from one period to the next (method.md, Base model).
+Moments = Literal["carried", "lazy", "fresh"]
+
+#: Where to compute; `auto` takes CUDA where there is one.
+Device = Literal["auto", "cpu", "cuda"]
+
+#: The rows of an id column's table: one per id as ids appear, or a fixed number N that ids are hashed into.
+Rows = Annotated[str, Field(pattern=r"^(grow|hash:[1-9][0-9]{0,8})$")]
+
+
+class TrainerSettings(BaseModel):
+    """The base model Θ and its update. The seed is the stream's and is passed beside these."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    embedding: int = Field(default=8, ge=1, le=1024, description="width of every embedding vector")
+    batch: int = Field(
+        default=256, ge=1, description="samples, drawn negatives included, in one step of Adam"
+    )
+    learning_rate: float = Field(default=3e-3, gt=0, description="Adam's learning rate")
+    epochs: int = Field(default=1, ge=1, description="passes over D_t in the update of period t")
+    moments: Moments = Field(
+        default="carried",
+        description="Adam's moments: carried from period to period for all rows (rows with moments move even "
+        "untouched), lazy (carried, only touched rows move), fresh (zero at the start of a period)",
+    )
+    user_rows: Rows = Field(default="grow", description="rows of the user table: grow, or hash:N")
+    item_rows: Rows = Field(default="grow", description="rows of the item table: grow, or hash:N")
+    category_rows: Rows = Field(default="grow", description="rows of the category table: grow, or hash:N")
+    init_rows: int = Field(
+        default=20_000, ge=1, description="rows a growing table counts as in the fan of its initial vectors"
+    )
+    init_scale: float = Field(default=1.0, ge=0, description="factor on the initial vectors of the tables")
+    categories: Literal["auto", "yes", "no"] = Field(
+        default="auto", description="whether categories are inputs; auto: whether a sample of D_1 carries any"
+    )
+    negatives: int = Field(
+        default=1,
+        ge=0,
+        le=64,
+        description="drawn for each positive that no impression stands behind; 0 for none",
+    )
+    device: Device = Field(default="auto", description="where to compute; auto: CUDA where there is one")
+    threads: int = Field(default=1, ge=1, description="torch threads on the CPU")
+    metrics_port: int = Field(
+        default=9102, ge=0, le=65535, description="port of Prometheus metrics on 127.0.0.1; 0 for none"
+    )
+
+
+def buckets_of(rows: str) -> int | None:
+    """N of `hash:N`, None of `grow`."""
+    return int(rows.removeprefix("hash:")) if rows.startswith("hash:") else None

@@ -1,0 +1,94 @@
+"""Incremental update: Θ_{t-1} and D_t to Θ_t (eq. 1)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from trainer.adam import DenseAdam, Moments, step_rows, zero_moments
+from trainer.batches import Batch, Examples, batches, shuffled
+from trainer.catalogue import Catalogue
+from trainer.model import Theta, forward, loss_of
+from trainer.settings import TrainerSettings
+
+
+def update(
+    theta: Theta,
+    moments: Moments,
+    examples: Examples,
+    catalogue: Catalogue,
+    settings: TrainerSettings,
+    seed: int,
+) -> tuple[Theta, Moments]:
+    """Θ_t and its moments, from Θ_{t-1} already grown to the catalogue's rows; both stay as they are.
+
+    Batches are runs of a permutation that (seed, t, epoch) determine, so on a CPU with a given number of
+    threads the result is a function of the arguments, bit for bit.
+    """
+    theta = Theta(
+        {name: table.clone() for name, table in theta.tables.items()},
+        {name: tensor.clone() for name, tensor in theta.mlp.items()},
+    )
+    if settings.moments == "fresh":
+        moments = zero_moments(theta.named())
+    step = (
+        _RowSteps(theta, moments, settings)
+        if settings.moments == "lazy"
+        else _Steps(theta, moments, settings)
+    )
+    device = theta.tables["user"].device
+    for epoch in range(settings.epochs):
+        for batch in batches(shuffled(examples, seed, epoch), catalogue, settings.batch, device):
+            step.take(batch)
+    return theta, step.moments()
+
+
+def gradients_of(theta: Theta, batch: Batch) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+    """The batch's loss, its gradient by touched table rows, and by MLP tensors."""
+    rows = {name: table.requires_grad_() for name, table in theta.touched(batch).items()}
+    mlp = {name: tensor.detach().requires_grad_() for name, tensor in theta.mlp.items()}
+    loss = loss_of(forward(rows, mlp, batch), batch.label)
+    gradients = torch.autograd.grad(loss, [*rows.values(), *mlp.values()])
+    of_rows = dict(zip(rows, gradients, strict=False))
+    return loss.detach(), of_rows, dict(zip(mlp, gradients[len(rows) :], strict=True))
+
+
+class _Steps:
+    """Adam on whole tensors; the tables' gradients are kept at zero but for the rows of the batch at hand."""
+
+    def __init__(self, theta: Theta, moments: Moments, settings: TrainerSettings) -> None:
+        self.theta = theta
+        self.adam = DenseAdam(theta.named(), moments, settings.learning_rate)
+        self.gradients = {name: torch.zeros_like(table) for name, table in theta.tables.items()}
+
+    def take(self, batch: Batch) -> None:
+        _, of_rows, of_mlp = gradients_of(self.theta, batch)
+        for name, gradient in of_rows.items():
+            self.gradients[name].index_copy_(0, batch.rows[name], gradient)
+        self.adam.step(self.gradients | of_mlp)
+        for name, rows in batch.rows.items():
+            self.gradients[name].index_fill_(0, rows, 0.0)
+
+    def moments(self) -> Moments:
+        return self.adam.moments()
+
+
+class _RowSteps:
+    """Adam on the rows a batch touched and on the whole MLP; every other row stays bit for bit."""
+
+    def __init__(self, theta: Theta, moments: Moments, settings: TrainerSettings) -> None:
+        self.theta, self.learning_rate = theta, settings.learning_rate
+        self.adam = DenseAdam(theta.mlp, moments, settings.learning_rate)
+        self.m = {name: moments.m[name].clone() for name in theta.tables}
+        self.v = {name: moments.v[name].clone() for name in theta.tables}
+
+    def take(self, batch: Batch) -> None:
+        _, of_rows, of_mlp = gradients_of(self.theta, batch)
+        self.adam.step(of_mlp)
+        for name, gradient in of_rows.items():
+            table, rows = self.theta.tables[name], batch.rows[name]
+            step_rows(table, self.m[name], self.v[name], rows, gradient, self.adam.steps, self.learning_rate)
+
+    def moments(self) -> Moments:
+        mlp = self.adam.moments()
+        return Moments(self.m | mlp.m, self.v | mlp.v, mlp.step)
