@@ -1,0 +1,77 @@
+"""The window of models a generator reads, and its state between periods."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+import torch
+from torch import Tensor
+
+from trainer.adam import Moments
+from trainer.model import Theta
+
+#: The bank and the hidden state of all MLP scalars together.
+MLP = "mlp"
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """k models over the same rows, oldest first."""
+
+    tables: dict[str, Tensor]  # [k, rows, e] each
+    mlp: Tensor  # [k, S] the MLP's scalars, tensor after tensor
+    shapes: dict[str, torch.Size]  # of the MLP's tensors, in the order of their scalars
+
+    @classmethod
+    def of(cls, models: Sequence[Theta]) -> Window:
+        """The models as stacked tensors; all must have the same rows (`trainer.model.grown`)."""
+        return cls(
+            {name: torch.stack([model.tables[name] for model in models]) for name in models[0].tables},
+            torch.stack([flat_mlp(model) for model in models]),
+            {name: tensor.shape for name, tensor in models[0].mlp.items()},
+        )
+
+    def __len__(self) -> int:
+        return len(self.mlp)
+
+
+@dataclass(frozen=True, eq=False)
+class GeneratorState:
+    """What a generator carries from period to period: ω_t, its moments, and h_{t-k}."""
+
+    omega: dict[str, Tensor]  # trainable tensors under "bank/weight"
+    moments: Moments  # under the same names
+    hidden: dict[str, Tensor]  # "user" [rows, e, d], … and MLP [S, 1, d]
+    trained: int  # periods trained so far
+
+
+def flat_mlp(model: Theta) -> Tensor:
+    """[S] the MLP's scalars, tensor after tensor in the model's order, row-major."""
+    return torch.cat([tensor.reshape(-1) for tensor in model.mlp.values()])
+
+
+def shaped_mlp(scalars: Tensor, shapes: Mapping[str, torch.Size]) -> dict[str, Tensor]:
+    """The MLP's tensors of these shapes from its scalars [S]; views."""
+    ends = accumulate(shape.numel() for shape in shapes.values())
+    return {
+        name: scalars[end - shape.numel() : end].view(shape)
+        for (name, shape), end in zip(shapes.items(), ends, strict=True)
+    }
+
+
+def grown_hidden(hidden: Mapping[str, Tensor], rows: Mapping[str, int]) -> dict[str, Tensor]:
+    """Hidden states with zeros for the rows their tables have gained."""
+    return {
+        name: torch.cat([one, one.new_zeros(rows[name] - len(one), *one.shape[1:])])
+        if rows.get(name, 0) > len(one)
+        else one
+        for name, one in hidden.items()
+    }
+
+
+def bank_of(omega: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    """The weights of one bank out of ω."""
+    prefix = f"{name}/"
+    return {key.removeprefix(prefix): value for key, value in omega.items() if key.startswith(prefix)}
