@@ -1,7 +1,7 @@
 """The GRU meta generator, coordinate by coordinate: the paper's equations 4, 5 and 7.
 
-A *bank* holds P cells that never look at one another. For an embedding table P is its width: one cell per
-dimension, shared by the table's R rows. For the MLP P is its scalars: one cell each, and R = 1. Rows lie last,
+A *bank* holds P cells that never look at one another. For an embedding table P is its width: a cell per
+dimension, shared by the table's R rows. For the MLP P is its scalars: one each, and R = 1. Rows lie last,
 so every operation runs along memory.
 """
 

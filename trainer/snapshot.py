@@ -1,0 +1,163 @@
+"""Θ_t with all that its update goes on from, as Arrow parts and back; no pickle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from torch import Tensor
+
+from stream.errors import ConfigurationError, MissingArtefact
+from trainer.activity import Activity
+from trainer.adam import Moments, zero_moments
+from trainer.catalogue import Catalogue
+from trainer.columns import (
+    column,
+    lists,
+    read_moments,
+    read_tensors,
+    read_vectors,
+    table_of,
+    tensors_table,
+    vectors,
+)
+from trainer.model import Theta
+from trainer.settings import TrainerSettings
+
+#: Tables in the order of their parts; a model without categories has no third.
+TABLES = ("user", "item", "category")
+#: The part of a snapshot that holds its MLP, and the one that holds items with their categories.
+MLP, CATALOGUE = "mlp", "catalogue"
+
+Parts = Mapping[str, pa.Table]
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """What the trainer is at the end of a period, its catalogue aside."""
+
+    theta: Theta
+    moments: Moments  # zero, and not written, where settings.moments is fresh
+    activity: dict[str, Activity]  # table -> counts per row
+
+
+def snapshot_parts(
+    snapshot: Snapshot, catalogue: Catalogue, settings: TrainerSettings
+) -> dict[str, pa.Table]:
+    """The parts of Θ_t: a table each for user, item (category), mlp and catalogue.
+
+    Tables: id (a hashed table's row number), vector, m, v, positives, impressions, positives_so_far,
+    last_seen.
+    """
+    moments = None if settings.moments == "fresh" else snapshot.moments
+    parts = {}
+    for name, table in snapshot.theta.tables.items():
+        columns = _id_and_vector(catalogue, name, table)
+        if moments is not None:
+            columns |= {"m": vectors(moments.m[name]), "v": vectors(moments.v[name])}
+        parts[name] = table_of(columns | _activity_columns(snapshot.activity[name]))
+    parts[MLP] = tensors_table(snapshot.theta.mlp, moments)
+    parts[CATALOGUE] = catalogue_part(catalogue)
+    return parts
+
+
+def model_parts(theta: Theta, catalogue: Catalogue) -> dict[str, pa.Table]:
+    """A model alone, as Θ*_t is published: tables of id and vector, mlp, catalogue."""
+    parts = {name: table_of(_id_and_vector(catalogue, name, table)) for name, table in theta.tables.items()}
+    return parts | {MLP: tensors_table(theta.mlp, None), CATALOGUE: catalogue_part(catalogue)}
+
+
+def read_snapshot(parts: Parts, settings: TrainerSettings) -> Snapshot:
+    """The snapshot of these parts, on the CPU.
+
+    Raises: MissingArtefact: a part is not among them; CorruptArtefact: a column is missing.
+    """
+    theta = read_theta(parts)
+    if settings.moments == "fresh":
+        moments = zero_moments(theta.named())
+    else:
+        mlp = read_moments(_part(parts, MLP))
+        m = {name: read_vectors(_part(parts, name), "m") for name in theta.tables}
+        v = {name: read_vectors(_part(parts, name), "v") for name in theta.tables}
+        moments = Moments(m | mlp.m, v | mlp.v, mlp.step)
+    return Snapshot(theta, moments, {name: read_activity(_part(parts, name)) for name in theta.tables})
+
+
+def read_theta(parts: Parts) -> Theta:
+    """The parameters alone, of a snapshot's parts or of a generated model's."""
+    tables = {
+        name: read_vectors(_part(parts, name), "vector")
+        for name in TABLES
+        if name in parts or name != "category"
+    }
+    return Theta(tables, read_tensors(_part(parts, MLP)))
+
+
+def read_activity(part: pa.Table) -> Activity:
+    """The counts of one table's rows."""
+    return Activity(*(column(part, name).to_numpy().astype(np.int64) for name in _ACTIVITY))
+
+
+def read_catalogue(parts: Parts, settings: TrainerSettings) -> Catalogue:
+    """Ids, rows and categories as of these parts.
+
+    Raises: ConfigurationError: a hashed table of another size than the settings say, or hashed no longer.
+    """
+    catalogue = Catalogue(settings, "category" in parts)
+    for name, vocabulary in catalogue.columns().items():
+        ids = column(_part(parts, name), "id")
+        if vocabulary.buckets is not None:
+            if len(ids) != vocabulary.buckets:
+                raise ConfigurationError(
+                    f"{name}_rows is hash:{vocabulary.buckets}, but the stored model has {len(ids)} rows; "
+                    "keep the setting a model began with"
+                )
+        elif name != "item":  # items are numbered by the catalogue part
+            vocabulary.admit(ids.to_pylist())
+    part = _part(parts, CATALOGUE)
+    categories = column(part, "categories")
+    catalogue.restore(
+        column(part, "id").to_pylist(),
+        categories.offsets.to_numpy().astype(np.int64),
+        categories.values.to_numpy().astype(np.int64),
+    )
+    rows = column(part, "row").to_numpy()
+    if not np.array_equal(rows, catalogue.item_row):
+        raise ConfigurationError(f"item_rows is {settings.item_rows}, but the stored model's rows are others")
+    return catalogue
+
+
+def catalogue_part(catalogue: Catalogue) -> pa.Table:
+    """Items by number: id, row of the item table, rows of the category table."""
+    return table_of(
+        {
+            "id": pa.array(catalogue.items.ids, pa.string()),
+            "row": pa.array(catalogue.item_row.astype(np.int32)),
+            "categories": lists(catalogue.category_offsets, catalogue.category.astype(np.int32)),
+        }
+    )
+
+
+_ACTIVITY = {
+    "positives": np.int32,
+    "impressions": np.int32,
+    "positives_so_far": np.int64,
+    "last_seen": np.int32,
+}
+
+
+def _activity_columns(activity: Activity) -> dict[str, pa.Array]:
+    return {name: pa.array(getattr(activity, name).astype(kind)) for name, kind in _ACTIVITY.items()}
+
+
+def _id_and_vector(catalogue: Catalogue, name: str, table: Tensor) -> dict[str, pa.Array]:
+    ids = catalogue.columns()[name].row_names()
+    return {"id": pa.array(ids, pa.string()), "vector": vectors(table)}
+
+
+def _part(parts: Parts, name: str) -> pa.Table:
+    if name not in parts:
+        raise MissingArtefact(f"a model's part {name!r} is missing; there are {', '.join(parts)}")
+    return parts[name]
