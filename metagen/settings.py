@@ -31,7 +31,7 @@ class MetagenSettings(BaseModel):
         description="θ* = θ_t + W·h + b with W, b zero at first; false: the paper's θ* = W·h + b",
     )
     gate_biases: bool = Field(
-        default=True, description="biases in the cells' gates; false: none, as in the paper"
+        default=False, description="biases in the cells' gates; false: none, as in the paper"
     )
     learning_rate: float = Field(default=1e-2, gt=0, description="Adam's learning rate on ω")
     moments: Literal["carried", "fresh"] = Field(

@@ -44,13 +44,15 @@ def grown_moments(moments: Moments, parameters: Mapping[str, Tensor]) -> Moments
 
 
 class DenseAdam:
-    """torch's fused Adam over whole tensors, begun from given moments; changes parameters in place.
+    """torch's fused Adam over whole, contiguous tensors, begun from given moments; changes them in place.
 
     A row that no batch touched moves too as long as its moments are not zero, as with the authors' TF-1
     optimizer; a row whose moments are zero stays bit for bit.
     """
 
     def __init__(self, parameters: Mapping[str, Tensor], moments: Moments, learning_rate: float) -> None:
+        if not all(one.is_contiguous() for one in parameters.values()):
+            raise ValueError("Adam's fused step takes contiguous parameters only")
         self.parameters = dict(parameters)
         self.optimizer = torch.optim.Adam(
             list(self.parameters.values()), lr=learning_rate, betas=(BETA1, BETA2), eps=EPSILON, fused=True
@@ -58,15 +60,16 @@ class DenseAdam:
         for name, parameter in self.parameters.items():
             self.optimizer.state[parameter] = {
                 "step": torch.tensor(float(moments.step), device=parameter.device),
-                "exp_avg": moments.m[name].clone(),
-                "exp_avg_sq": moments.v[name].clone(),
+                "exp_avg": moments.m[name].clone(memory_format=torch.contiguous_format),
+                "exp_avg_sq": moments.v[name].clone(memory_format=torch.contiguous_format),
             }
         self.steps = moments.step
 
     def step(self, gradients: Mapping[str, Tensor]) -> None:
         """One step with these gradients, one per parameter and of its shape."""
         for name, parameter in self.parameters.items():
-            parameter.grad = gradients[name]
+            # The fused kernel goes through memory as it lies; autograd may hand out a transposed gradient.
+            parameter.grad = gradients[name].contiguous()
         self.optimizer.step()
         self.steps += 1
 

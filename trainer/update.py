@@ -26,8 +26,8 @@ def update(
     threads the result is a function of the arguments, bit for bit.
     """
     theta = Theta(
-        {name: table.clone() for name, table in theta.tables.items()},
-        {name: tensor.clone() for name, tensor in theta.mlp.items()},
+        {name: _copy(table) for name, table in theta.tables.items()},
+        {name: _copy(tensor) for name, tensor in theta.mlp.items()},
     )
     if settings.moments == "fresh":
         moments = zero_moments(theta.named())
@@ -51,6 +51,10 @@ def gradients_of(theta: Theta, batch: Batch) -> tuple[Tensor, dict[str, Tensor],
     gradients = torch.autograd.grad(loss, [*rows.values(), *mlp.values()])
     of_rows = dict(zip(rows, gradients, strict=False))
     return loss.detach(), of_rows, dict(zip(mlp, gradients[len(rows) :], strict=True))
+
+
+def _copy(tensor: Tensor) -> Tensor:
+    return tensor.clone(memory_format=torch.contiguous_format)
 
 
 class _Steps:

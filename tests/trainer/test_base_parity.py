@@ -52,8 +52,7 @@ def test_scores_of_the_base_model_are_the_authors(parity, when):
 def as_tf1_ran_it(parity, monkeypatch):
     """Backward passes that read the kernels as they are AFTER the step.
 
-    named = {ours: parity[f"{prefix}/{name}{suffix}"] for ours, name in (TABLES | MLP).items()}
-    tensors = {name: torch.from_numpy(one) for name, one in named.items()}
+    In the authors' run a kernel was already updated when the gradient was passed down through it (TF-1 reads
     a variable where it lies; the gradients of kernel3 and bias3 alone fit the kernels before). The fixture
     reproduces that: the values and the kernels' own gradients are those of `linear`.
     """

@@ -1,0 +1,56 @@
+import pyarrow as pa
+import pytest
+import torch
+
+from metagen.generator import GruMulti
+from metagen.parts import read_state, star_parts, state_parts
+from metagen.settings import MetagenSettings
+from stream.errors import MissingArtefact
+from trainer.adam import Moments
+from trainer.catalogue import Catalogue
+from trainer.model import initial_theta
+from trainer.settings import TrainerSettings
+from trainer.snapshot import read_theta
+
+
+def ipc(table):
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue())
+
+
+@pytest.fixture
+def trained(random_period):
+    catalogue = Catalogue(TrainerSettings(), with_categories=True)
+    catalogue.extend(random_period(0, categories=3))
+    theta = initial_theta(catalogue.columns(), TrainerSettings(), 0)
+    state = GruMulti(MetagenSettings(d=5), 16, 0).initial(theta)
+    torch.manual_seed(0)
+    noise = [{name: torch.rand_like(one) for name, one in state.omega.items()} for _ in range(2)]
+    hidden = {name: torch.rand_like(one) for name, one in state.hidden.items()}
+    return theta, catalogue, type(state)(state.omega, Moments(*noise, 77), hidden, 6)
+
+
+def test_a_generator_and_its_hidden_state_come_back_bit_for_bit(trained):
+    theta, catalogue, state = trained
+    parts = star_parts(theta, state, catalogue)
+    stored = {name: pa.ipc.open_stream(ipc(table)).read_all() for name, table in parts.items()}
+    again = read_state(stored, 5)
+    assert (again.trained, again.moments.step) == (6, 77)
+    for one, two in [
+        (state.omega, again.omega),
+        (state.moments.m, again.moments.m),
+        (state.moments.v, again.moments.v),
+        (state.hidden, again.hidden),
+        (theta.named(), read_theta(stored).named()),
+    ]:
+        assert one.keys() == two.keys()
+        assert all(torch.equal(tensor, two[name]) for name, tensor in one.items())
+    for name, table in state_parts(again).items():
+        assert ipc(table) == ipc(parts[name])
+
+
+def test_a_missing_generator_is_named():
+    with pytest.raises(MissingArtefact, match="generator"):
+        read_state({}, 4)

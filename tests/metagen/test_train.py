@@ -1,0 +1,180 @@
+import numpy as np
+import pytest
+import torch
+
+from metagen.generator import GruMulti, Model
+from metagen.gru import step_weights, unroll
+from metagen.settings import MetagenSettings
+from metagen.train import joint_batches, touched_rows, window_loss
+from metagen.window import MLP, GeneratorState, Window, bank_of, shaped_mlp
+from trainer.adam import grown_moments, zero_moments
+from trainer.batches import make_examples
+from trainer.catalogue import Catalogue
+from trainer.model import Theta, forward, grown, initial_theta, loss_of
+from trainer.settings import TrainerSettings
+from trainer.update import update
+
+TRAINER = TrainerSettings(batch=16)
+
+
+def loop(periods, settings, trainer=TRAINER, seed=0):
+    """What the two workers have after the last of the periods: (models, data, catalogue, state, star)."""
+    categories = bool(len(periods[0].category))
+    catalogue, generator = Catalogue(trainer, categories), GruMulti(settings, trainer.batch, seed)
+    theta = initial_theta(catalogue.columns(), trainer, seed)
+    moments, state, models, data, star = zero_moments(theta.named()), generator.initial(theta), [], [], None
+    for period, samples in enumerate(periods, start=1):
+        catalogue.extend(samples)
+        columns = catalogue.columns()
+        data.append(make_examples(samples, catalogue, period, seed, 1))
+        models = [Model(grown(one.theta, columns, trainer, seed), {}) for one in models]
+        if period > settings.k:
+            state = generator.train(models[-settings.k :], data[-settings.k :], catalogue, state)
+        theta = grown(theta, columns, trainer, seed)
+        moments = grown_moments(moments, theta.named())
+        theta, moments = update(theta, moments, data[-1], catalogue, trainer, seed)
+        models.append(Model(theta, {}))
+        if period > settings.k:
+            star = generator.generate(models[-settings.k :], state)
+    return models, data, catalogue, state, star
+
+
+def double(tensors):
+    return {name: one.double() for name, one in tensors.items()}
+
+
+@pytest.mark.parametrize("categories", [0, 4])
+@pytest.mark.parametrize("residual", [True, False])
+@pytest.mark.parametrize("rows", ["grow", "hash:11"])
+def test_the_gradient_from_touched_rows_is_the_dense_one(random_period, categories, residual, rows):
+    settings = MetagenSettings(residual=residual)
+    trainer = TrainerSettings(batch=16, item_rows=rows)
+    periods = [random_period(seed, items=40, categories=categories) for seed in range(6)]
+    models, data, catalogue, state, _ = loop(periods, settings, trainer)
+    window = Window.of([one.theta for one in models[-4:-1]])
+    window = Window(double(window.tables), window.mlp.double(), window.shapes)
+    hidden, omega = double(state.hidden), double(state.omega)
+    leaves = [{name: one.clone().requires_grad_() for name, one in omega.items()} for _ in range(2)]
+    slices = next(joint_batches(data[-3:], catalogue, 16, 0, 0))
+    window_loss(window, slices, leaves[0], hidden, settings).backward()
+    dense_loss(window, slices, leaves[1], hidden, settings).backward()
+    for name in omega:
+        torch.testing.assert_close(leaves[0][name].grad, leaves[1][name].grad, atol=1e-10, rtol=0)
+    assert any(one.grad.abs().max() > 1e-4 for one in leaves[1].values())
+
+
+def dense_loss(window, slices, omega, hidden, settings):
+    """Eq. 7 with every row of every table generated at every step."""
+    steps = [({}, {}) for _ in slices]
+    for name, table in window.tables.items():
+        thetas = [one.T[:, None] for one in table]
+        generated = unroll(bank_of(omega, name), thetas, hidden[name].permute(1, 2, 0), settings.residual)
+        for step, (star, _) in zip(steps, generated, strict=True):
+            step[0][name] = star[:, 0].T
+    thetas = list(window.mlp[:, :, None, None])
+    generated = unroll(bank_of(omega, MLP), thetas, hidden[MLP].transpose(1, 2), settings.residual)
+    for step, (star, _) in zip(steps, generated, strict=True):
+        step[1].update(shaped_mlp(star[:, 0, 0], window.shapes))
+    losses = [
+        loss_of(
+            forward({name: one[batch.rows[name]] for name, one in tables.items()}, mlp, batch), batch.label
+        )
+        for (tables, mlp), batch in zip(steps, slices, strict=True)
+    ]
+    return sum(weight * loss for weight, loss in zip(step_weights(settings), losses, strict=True))
+
+
+def test_two_runs_give_the_same_generator_hidden_state_and_model(random_period):
+    periods = [random_period(seed, categories=3) for seed in range(7)]
+    one, two = (loop(periods, MetagenSettings()) for _ in range(2))
+    for name, tensor in one[3].omega.items():
+        assert torch.equal(tensor, two[3].omega[name])
+    for name, tensor in one[3].hidden.items():
+        assert torch.equal(tensor, two[3].hidden[name])
+    for name, tensor in one[4].named().items():
+        assert torch.equal(tensor, two[4].named()[name])
+    assert one[3].trained == 4
+
+
+@pytest.mark.parametrize("gate_biases", [True, False])
+def test_an_untrained_residual_generator_is_incremental_update(random_period, gate_biases):
+    settings = MetagenSettings(gate_biases=gate_biases)
+    models, *_ = loop([random_period(seed) for seed in range(3)], settings)
+    columns = Catalogue(TRAINER, False)
+    for seed in range(3):
+        columns.extend(random_period(seed))
+    models = [Model(grown(one.theta, columns.columns(), TRAINER, 0), {}) for one in models]
+    generator = GruMulti(settings, 16, 0)
+    star = generator.generate(models, generator.initial(models[-1].theta))
+    for name, tensor in models[-1].theta.named().items():
+        assert torch.equal(star.named()[name], tensor)
+
+
+def test_training_lowers_the_loss_of_the_window(random_period):
+    settings = MetagenSettings()
+    models, data, catalogue, _, _ = loop([random_period(seed) for seed in range(3)], settings)
+    generator = GruMulti(settings, 16, 0)
+    models = [Model(grown(one.theta, catalogue.columns(), TRAINER, 0), {}) for one in models]
+    state = generator.initial(models[-1].theta)
+    window = Window.of([one.theta for one in models])
+    whole = next(joint_batches(data, catalogue, 10_000, 0, 0))
+    before = window_loss(window, whole, state.omega, state.hidden, settings)
+    for _ in range(5):
+        trained = generator.train(models, data, catalogue, state)
+        state = GeneratorState(trained.omega, trained.moments, state.hidden, trained.trained)
+    assert window_loss(window, whole, state.omega, state.hidden, settings) < before
+
+
+def test_rows_that_late_steps_read_come_first_and_every_batch_finds_its_own():
+    rows = [torch.tensor([1, 4, 7]), torch.tensor([0, 4]), torch.tensor([2, 7])]
+    touched = touched_rows(rows)
+    assert touched.counts == [5, 4, 2]
+    assert sorted(touched.rows[:2].tolist()) == [2, 7]
+    for own, places, count in zip(rows, touched.places, touched.counts, strict=True):
+        assert touched.rows[places].tolist() == own.tolist()
+        assert int(places.max()) < count
+
+
+@pytest.mark.parametrize("sizes", [(60, 60, 60), (10, 80, 33), (60, 60, 3)])
+def test_the_period_sets_are_cut_into_as_many_batches_as_the_last_has(random_period, sizes):
+    catalogue, data = Catalogue(TRAINER, False), []
+    for period, size in enumerate(sizes, start=1):
+        samples = random_period(period, rows=size)
+        catalogue.extend(samples)
+        data.append(make_examples(samples, catalogue, period, 0, 1))
+    runs = list(joint_batches(data, catalogue, 16, 0, 0))
+    assert len(runs) == -(-len(data[-1]) // 16)
+    for step, examples in enumerate(data):
+        assert sum(len(run[step].label) for run in runs) == len(examples)
+
+
+@pytest.mark.parametrize(
+    ("weights", "expected"),
+    [("linear", [1 / 6, 2 / 6, 3 / 6]), ("uniform", [1 / 3] * 3), ("exponential", [1 / 7, 2 / 7, 4 / 7])],
+)
+def test_step_weights_sum_to_one_and_favour_what_is_new(weights, expected):
+    np.testing.assert_allclose(step_weights(MetagenSettings(weights=weights)), expected)
+
+
+def test_a_new_id_enters_the_window_with_its_initial_vector_and_no_hidden_state(random_period):
+    settings = MetagenSettings()
+    periods = [random_period(seed, items=10) for seed in range(5)]
+    _, _, catalogue, state, _ = loop(periods, settings)
+    known = len(state.hidden["item"])
+    newcomer = random_period(9, items=200)
+    catalogue.extend(newcomer)
+    models = loop(periods, settings)[0]
+    generator = GruMulti(settings, 16, 0)
+    older = [Model(grown(one.theta, catalogue.columns(), TRAINER, 0), {}) for one in models[-3:]]
+    initial = initial_theta(catalogue.columns(), TRAINER, 0)
+    for model in older:
+        assert torch.equal(model.theta.tables["item"][known:], initial.tables["item"][known:])
+    examples = [
+        make_examples(one, catalogue, period, 0, 1) for period, one in enumerate([*periods[-2:], newcomer])
+    ]
+    after = generator.train(older, examples, catalogue, state)
+    alone = Theta({"item": initial.tables["item"][known:]}, {})
+    h = torch.zeros(len(alone.tables["item"]), 8, settings.d)
+    bank = bank_of(after.omega, "item")
+    (_, expected), *_ = unroll(bank, [alone.tables["item"].T[:, None]], h.permute(1, 2, 0), residual=True)
+    torch.testing.assert_close(after.hidden["item"][known:].permute(1, 2, 0), expected, atol=1e-6, rtol=0)
