@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -82,8 +82,8 @@ class Samples:
         user, users = _used(self.users, self.user)
         (item, history), items = _used_together(self.items, [self.item, self.history])
         category, categories = _used(self.categories, self.category)
-        return self._replace(
-            user=user, users=users, item=item, history=history, items=items, category=category,
+        return replace(
+            self, user=user, users=users, item=item, history=history, items=items, category=category,
             categories=categories,
         )  # fmt: skip
 
@@ -196,22 +196,21 @@ class Samples:
             )
         )
 
-    def _replace(self, **columns: object) -> Samples:
-        return Samples(**{field.name: columns.get(field.name, getattr(self, field.name)) for field in fields(self)})
-
 
 def string_ranks(strings: pa.StringArray) -> npt.NDArray[np.int64]:
     """Dense ranks of strings compared as UTF-8 bytes: equal strings get equal ranks."""
     encoded = strings.dictionary_encode()
     order = pc.sort_indices(encoded.dictionary).to_numpy()
-    ranks = np.empty(len(order), np.int64)
+    ranks: npt.NDArray[np.int64] = np.empty(len(order), np.int64)
     ranks[order] = np.arange(len(order))
-    return ranks[encoded.indices.to_numpy()] if len(order) else np.zeros(len(strings), np.int64)
+    result: npt.NDArray[np.int64] = ranks[encoded.indices.to_numpy()]
+    return result
 
 
 def _offsets(lists: pa.ListArray) -> npt.NDArray[np.int64]:
-    offsets = lists.offsets.to_numpy().astype(np.int64)
-    return offsets - offsets[0]
+    offsets: npt.NDArray[np.int64] = lists.offsets.to_numpy().astype(np.int64)
+    from_zero: npt.NDArray[np.int64] = offsets - offsets[0]
+    return from_zero
 
 
 def _list_array(
@@ -246,7 +245,9 @@ def _unify(dictionaries: Sequence[pa.StringArray]) -> tuple[list[npt.NDArray[np.
 def _remap(
     maps: Sequence[npt.NDArray[np.int32]], codes: Sequence[npt.NDArray[np.int32]]
 ) -> npt.NDArray[np.int32]:
-    return np.concatenate([mapping[part] if len(part) else part for mapping, part in zip(maps, codes, strict=True)])
+    return np.concatenate(
+        [mapping[part] if len(part) else part for mapping, part in zip(maps, codes, strict=True)]
+    )
 
 
 def _used(

@@ -1,7 +1,6 @@
 """The replay against a real Kafka: what is there after it was killed, stopped, or sent beside others."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -41,16 +40,6 @@ plan = Plan(topic, {LATENESS}, {WINDOW}, float(speed), chunk=500)
 source = open_source("synthetic", None, Choices(events={EVENTS}))
 replay(source, {{"bootstrap.servers": bootstrap}}, plan, stop=stop_on_signals())
 """
-
-
-@pytest.fixture(scope="session")
-def bootstrap() -> str:
-    """A Kafka that is running."""
-    if address := os.environ.get("ASMG_KAFKA_BOOTSTRAP"):
-        return address
-    if os.environ.get("CI"):
-        pytest.fail("ASMG_KAFKA_BOOTSTRAP names no Kafka")
-    pytest.skip("ASMG_KAFKA_BOOTSTRAP names no Kafka")
 
 
 @pytest.fixture

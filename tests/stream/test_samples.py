@@ -1,0 +1,86 @@
+"""Samples as columns: what goes into a message comes out of it, and Order is that of bytes."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from stream.errors import CorruptRecord
+from stream.samples import SCHEMA, Samples, string_ranks
+
+
+def rows(samples: Samples) -> list[tuple[object, ...]]:
+    """Every row with its strings written out."""
+    users, items, categories = (
+        each.to_pylist() for each in (samples.users, samples.items, samples.categories)
+    )
+    return [
+        (
+            int(samples.number[row]),
+            int(samples.decided_at[row]),
+            users[samples.user[row]],
+            items[samples.item[row]],
+            samples.impression_id[row].as_py(),
+            [categories[code] for code in samples.category[slice(*samples.category_offsets[row : row + 2])]],
+            [items[code] for code in samples.history[slice(*samples.history_offsets[row : row + 2])]],
+            int(samples.label[row]),
+            int(samples.row_hash[row]),
+        )
+        for row in range(len(samples))
+    ]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_message_holds_the_rows_that_went_into_it(random_period: Callable[..., Samples], seed: int) -> None:
+    samples = random_period(seed, categories=4, impressions=True)
+    assert rows(Samples.decode(samples.encode())) == rows(samples)
+
+
+def test_a_message_of_no_rows_is_a_message(random_period: Callable[..., Samples]) -> None:
+    assert len(Samples.decode(Samples.empty().encode())) == 0
+
+
+def test_joined_samples_are_the_rows_of_the_parts_one_after_the_other(
+    random_period: Callable[..., Samples],
+) -> None:
+    parts = [random_period(seed, categories=3) for seed in range(3)]
+    joined = Samples.concat([parts[0], Samples.empty(), *parts[1:]])
+    assert rows(joined) == [row for part in parts for row in rows(part)]
+    assert len(set(joined.items.to_pylist())) == len(joined.items)
+
+
+def test_rows_cut_into_pieces_and_joined_are_the_rows(random_period: Callable[..., Samples]) -> None:
+    samples = random_period(7, categories=3)
+    pieces = [samples.take(part).compact() for part in np.array_split(np.arange(len(samples)), 4)]
+    assert rows(Samples.concat(pieces)) == rows(samples)
+
+
+def test_order_compares_ids_as_utf_8_bytes(random_period: Callable[..., Samples]) -> None:
+    samples = random_period(3, users=40, impressions=True)
+    samples.decided_at[:] = samples.decided_at // 10
+    ordered = rows(samples.take(samples.in_order()))
+    key = [(row[1], *(str(each).encode() for each in (row[2], row[3], row[4]))) for row in ordered]
+    assert key == sorted(key)
+
+
+def test_ranks_go_by_bytes_not_by_numbers_or_letters() -> None:
+    assert string_ranks(pa.array(["é", "z", "10", "9", "z"])).tolist() == [3, 2, 0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [b"", b"not Arrow", Samples.empty().encode()[:-40], Samples.empty().encode()[:100]],
+)
+def test_bytes_that_are_no_batch_of_samples_are_refused(message: bytes) -> None:
+    with pytest.raises(CorruptRecord):
+        Samples.decode(message)
+
+
+def test_a_batch_of_another_schema_is_refused() -> None:
+    sink = pa.BufferOutputStream()
+    other = pa.schema([SCHEMA.field("number")])
+    with pa.ipc.new_stream(sink, other) as writer:
+        writer.write_batch(pa.record_batch([pa.array([1])], schema=other))
+    with pytest.raises(CorruptRecord, match="schema"):
+        Samples.decode(bytes(sink.getvalue()))
