@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import time
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -23,17 +22,13 @@ import pyarrow as pa
 import torch
 from pyarrow import csv
 
-from metagen.generator import GruMulti, Model
+from metagen.generator import GruMulti
+from metagen.periods import MetaModel
 from metagen.settings import MetagenSettings
 from stream.samples import HISTORY, Samples, string_ranks
-from trainer.activity import Activity, activity_after
-from trainer.adam import grown_moments, zero_moments
-from trainer.batches import Examples, make_examples
-from trainer.catalogue import Catalogue
-from trainer.model import grown, initial_theta
-from trainer.score import Score, score
+from trainer.periods import BaseModel
+from trainer.score import Score
 from trainer.settings import TrainerSettings
-from trainer.update import update
 
 PERIODS = 31
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -85,45 +80,30 @@ class Row:
 def run(
     samples: Samples, trainer: TrainerSettings, metagen: MetagenSettings, seed: int, periods: int
 ) -> Iterator[Row]:
-    """The loop of the two workers, one period after the other."""
-    generator = GruMulti(metagen, trainer.batch, seed)
-    cuts = len(samples) * np.arange(periods + 1) // periods
-    with_categories = len(samples.take(np.arange(cuts[1])).category) > 0
-    catalogue = Catalogue(trainer, with_categories)
-    theta = initial_theta(catalogue.columns(), trainer, seed)
-    moments, star = zero_moments(theta.named()), None
-    state = generator.initial(theta)
-    models: deque[Model] = deque(maxlen=generator.k)
-    data: deque[Examples] = deque(maxlen=generator.k)
-    activity: dict[str, Activity] = {}
-    for period, (start, stop) in enumerate(pairwise(cuts.tolist()), start=1):
-        clock = Clock()
+    """The loop of the two workers, one period after the other, parts and all but the store."""
+    cpu, cuts = torch.device("cpu"), len(samples) * np.arange(periods + 1) // periods
+    first = samples.take(np.arange(cuts[1])).compact()
+    base = BaseModel.begin(trainer, seed, cpu, first)
+    meta = MetaModel(GruMulti(metagen, trainer.batch, seed), trainer, seed, metagen.d, cpu)
+    for number, (start, stop) in enumerate(pairwise(cuts.tolist()), start=1):
         d_t = samples.take(np.arange(start, stop)).compact()
-        catalogue.extend(d_t)
-        columns = catalogue.columns()
-        data.append(make_examples(d_t, catalogue, period, seed, trainer.negatives))
-        theta = grown(theta, columns, trainer, seed)
+        clock = Clock()
+        period = base.read(number, d_t)
         clock.lap("read")
-        theta_score = score(theta, data[-1], catalogue)
+        theta_score = base.score(period)
         clock.lap("score")
-        star_score = None
-        if star is not None:
-            star_score = score(grown(star, columns, trainer, seed), data[-1], catalogue)
-            clock.lap("score")
-        if len(models) == generator.k:
-            window = [Model(grown(model.theta, columns, trainer, seed), model.activity) for model in models]
-            state = generator.train(window, list(data), catalogue, state)
-            clock.lap("generate")
-        theta, moments = update(
-            theta, grown_moments(moments, theta.named()), data[-1], catalogue, trainer, seed
-        )
-        activity = activity_after(d_t, catalogue, period, activity)
+        base.learn(period)
         clock.lap("train")
-        models.append(Model(theta, activity))
-        if state.trained:
-            window = [Model(grown(model.theta, columns, trainer, seed), model.activity) for model in models]
-            star = generator.generate(window, state)
-            clock.lap("sweep")
+        parts = base.parts()
+        clock.lap("write")
+        meta.read(number, d_t)
+        clock.lap("read")
+        star_score = meta.score()
+        clock.lap("score")
+        meta.train()
+        clock.lap("generate")
+        meta.generate(parts)
+        clock.lap("sweep")
         yield Row(theta_score, star_score, clock.seconds)
 
 

@@ -46,6 +46,15 @@ class GeneratorState:
     hidden: dict[str, Tensor]  # "user" [rows, e, d], … and MLP [S, 1, d]
     trained: int  # periods trained so far
 
+    def to(self, device: torch.device) -> GeneratorState:
+        """The same state on a device."""
+        return GeneratorState(
+            {name: one.to(device) for name, one in self.omega.items()},
+            self.moments.to(device),
+            {name: one.to(device) for name, one in self.hidden.items()},
+            self.trained,
+        )
+
 
 def flat_mlp(model: Theta) -> Tensor:
     """[S] the MLP's scalars, tensor after tensor in the model's order, row-major."""

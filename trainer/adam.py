@@ -22,6 +22,14 @@ class Moments:
     v: dict[str, Tensor]
     step: int
 
+    def to(self, device: torch.device) -> Moments:
+        """The same moments on a device."""
+        return Moments(
+            {name: one.to(device) for name, one in self.m.items()},
+            {name: one.to(device) for name, one in self.v.items()},
+            self.step,
+        )
+
 
 def zero_moments(parameters: Mapping[str, Tensor]) -> Moments:
     """Those before the first step."""

@@ -27,6 +27,13 @@ class Theta:
         """The rows a batch reads, table by table: what `forward` takes."""
         return {name: embedding(batch.rows[name], table) for name, table in self.tables.items()}
 
+    def to(self, device: torch.device) -> Theta:
+        """The same parameters on a device."""
+        return Theta(
+            {name: one.to(device) for name, one in self.tables.items()},
+            {name: one.to(device) for name, one in self.mlp.items()},
+        )
+
     def named(self) -> dict[str, Tensor]:
         """Tables and MLP under one roof."""
         return self.tables | self.mlp

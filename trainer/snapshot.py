@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import torch
 from torch import Tensor
 
 from stream.errors import ConfigurationError, MissingArtefact
@@ -41,6 +42,10 @@ class Snapshot:
     theta: Theta
     moments: Moments  # zero, and not written, where settings.moments is fresh
     activity: dict[str, Activity]  # table -> counts per row
+
+    def to(self, device: torch.device) -> Snapshot:
+        """The same snapshot with its tensors on a device."""
+        return Snapshot(self.theta.to(device), self.moments.to(device), self.activity)
 
 
 def snapshot_parts(

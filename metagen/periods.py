@@ -1,0 +1,116 @@
+"""The generator from one period to the next: all of metagen's work that touches nothing outside."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import torch
+
+from metagen.generator import Generator, Model
+from metagen.parts import read_state, star_parts
+from metagen.window import GeneratorState
+from stream.samples import Samples
+from trainer.activity import Activity
+from trainer.batches import Examples, make_examples
+from trainer.catalogue import Catalogue
+from trainer.model import Theta, grown
+from trainer.periods import uses_categories
+from trainer.score import Score, score
+from trainer.settings import TrainerSettings
+from trainer.snapshot import TABLES, Parts, read_activity, read_catalogue, read_theta
+
+
+@dataclass(frozen=True, eq=False)
+class PastPeriod:
+    """What a restart needs of one earlier period i: its samples, and the parts of its Θ_i."""
+
+    number: int
+    samples: Samples  # in Order
+    theta: Parts
+
+
+class MetaModel:
+    """ω, h and Θ* from period to period: `read` D_t, `score` Θ*_{t-1} on it, `train`, `generate` Θ*_t.
+
+    A function of settings, seed, the periods read and the Θ_i given: restored from the last k periods and the
+    parts of Θ*_{t-1} it goes on bit for bit as the one that wrote them. Nothing but `generate` waits for Θ_t.
+    """
+
+    def __init__(
+        self, generator: Generator, trainer: TrainerSettings, seed: int, d: int, device: torch.device
+    ) -> None:
+        self.generator, self.trainer, self.seed, self.d, self.device = generator, trainer, seed, d, device
+        self.catalogue: Catalogue | None = None
+        self.models: deque[Model] = deque(maxlen=generator.k + generator.before)  # …, Θ_{t-1}
+        self.data: deque[Examples] = deque(maxlen=generator.k)  # …, D_t
+        self.state: GeneratorState | None = None
+        self.star: Theta | None = None
+
+    @property
+    def trained(self) -> int:
+        """Periods the generator has been trained."""
+        return self.state.trained if self.state else 0
+
+    def restore(self, past: Sequence[PastPeriod], star: Parts | None) -> None:
+        """Go on after the last of the consecutive `past` periods, k (and what the generator adds) or all.
+
+        star: the parts of that period's Θ*, None where none was generated yet.
+        """
+        self.catalogue = read_catalogue(past[-1].theta, self.trainer)
+        for one in past:
+            items = one.theta["catalogue"].num_rows
+            self.data.append(self._examples(one.number, one.samples, items))
+            self._admit(self._model(one.theta))
+        if star is not None:
+            self.state = read_state(star, self.d).to(self.device)
+            self.star = read_theta(star).to(self.device)
+
+    def read(self, number: int, samples: Samples) -> None:
+        """D_t; the first tells whether there are categories, as it tells the trainer."""
+        if self.catalogue is None:
+            self.catalogue = Catalogue(self.trainer, uses_categories(self.trainer, samples))
+        self.catalogue.extend(samples)
+        self.data.append(self._examples(number, samples, None))
+        self.models = deque(map(self._grown, self.models), self.models.maxlen)
+
+    def score(self) -> Score | None:
+        """Prequential AUC and LogLoss of Θ*_{t-1} on D_t; None where there is no Θ*_{t-1}."""
+        if self.star is None or self.catalogue is None:
+            return None
+        star = grown(self.star, self.catalogue.columns(), self.trainer, self.seed)
+        return score(star, self.data[-1], self.catalogue)
+
+    def train(self) -> bool:
+        """ω_t and h_{t-k} from Θ_{t-k..t-1} and D_{t-k+1..t}; False, and nothing done, before t = k + 1."""
+        if len(self.models) < self.generator.k + self.generator.before or self.catalogue is None:
+            return False
+        state = self.state or self.generator.initial(self.models[-1].theta)
+        self.state = self.generator.train(list(self.models), list(self.data), self.catalogue, state)
+        return True
+
+    def generate(self, theta: Parts) -> dict[str, pa.Table] | None:
+        """Takes Θ_t in, and answers with the parts of Θ*_t; None where nothing is trained yet."""
+        self._admit(self._model(theta))
+        if self.state is None or self.catalogue is None:
+            return None
+        self.star = self.generator.generate(list(self.models), self.state)
+        return star_parts(self.star, self.state, self.catalogue)
+
+    def _admit(self, model: Model) -> None:
+        self.models.append(self._grown(model))
+
+    def _grown(self, model: Model) -> Model:
+        assert self.catalogue is not None
+        theta = grown(model.theta, self.catalogue.columns(), self.trainer, self.seed)
+        return Model(theta, model.activity)
+
+    def _model(self, parts: Parts) -> Model:
+        activity: dict[str, Activity] = {name: read_activity(parts[name]) for name in TABLES if name in parts}
+        return Model(read_theta(parts).to(self.device), activity)
+
+    def _examples(self, number: int, samples: Samples, items: int | None) -> Examples:
+        assert self.catalogue is not None
+        return make_examples(samples, self.catalogue, number, self.seed, self.trainer.negatives, items)

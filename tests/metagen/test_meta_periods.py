@@ -1,0 +1,94 @@
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+
+from metagen.generator import GruMulti
+from metagen.periods import MetaModel, PastPeriod
+from metagen.settings import MetagenSettings
+from trainer.periods import BaseModel
+from trainer.settings import TrainerSettings
+
+CPU = torch.device("cpu")
+CASES = [
+    (TrainerSettings(batch=16, user_rows="hash:9"), MetagenSettings()),
+    (TrainerSettings(batch=16, moments="lazy"), MetagenSettings(k=2, residual=False, gate_biases=True)),
+    (TrainerSettings(batch=16, item_rows="hash:7"), MetagenSettings(moments="fresh", k=1)),
+]
+
+
+def ipc(table):
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue())
+
+
+def stored(parts):
+    return {name: ipc(table) for name, table in parts.items()}
+
+
+def loaded(parts):
+    return {name: pa.ipc.open_stream(table).read_all() for name, table in parts.items()}
+
+
+def run(periods, trainer, metagen, restart=()):
+    """Parts and scores of every period; both workers forget everything before each period in `restart`."""
+    fresh = partial(MetaModel, GruMulti(metagen, trainer.batch, 3), trainer, 3, metagen.d, CPU)
+    base, meta = BaseModel.begin(trainer, 3, CPU, periods[0]), fresh()
+    thetas, stars, scores = {}, {}, []
+    for number, samples in enumerate(periods, start=1):
+        if number in restart:
+            base = BaseModel.restore(trainer, 3, CPU, loaded(thetas[number - 1]))
+            past = range(max(1, number - metagen.k), number)
+            meta = fresh()
+            meta.restore(
+                [PastPeriod(one, periods[one - 1], loaded(thetas[one])) for one in past],
+                loaded(stars[number - 1]) if number - 1 in stars else None,
+            )
+        period = base.read(number, samples)
+        scores.append((base.score(period), None))
+        base.learn(period)
+        thetas[number] = stored(base.parts())
+        meta.read(number, samples)
+        scores[-1] = (scores[-1][0], meta.score())
+        meta.train()
+        parts = meta.generate(loaded(thetas[number]))
+        if parts is not None:
+            stars[number] = stored(parts)
+    return thetas, stars, scores
+
+
+@pytest.mark.parametrize(("trainer", "metagen"), CASES)
+def test_workers_restarted_before_any_period_make_the_same_bytes(random_period, trainer, metagen):
+    periods = [random_period(seed, items=12 + 6 * seed, categories=3) for seed in range(7)]
+    whole = run(periods, trainer, metagen)
+    assert run(periods, trainer, metagen, restart=range(2, 8)) == whole
+    assert sorted(whole[1]) == list(range(metagen.k + 1, 8))
+
+
+def test_generated_models_are_scored_from_the_period_after_the_first(random_period):
+    trainer, metagen = CASES[0]
+    _, _, scores = run([random_period(seed) for seed in range(6)], trainer, metagen)
+    assert [star is not None for _, star in scores] == [False] * 4 + [True] * 2
+
+
+def test_a_generator_starts_no_earlier_than_its_first_full_window(random_period):
+    trainer, metagen = CASES[0]
+    meta = MetaModel(GruMulti(metagen, 16, 3), trainer, 3, metagen.d, CPU)
+    base = BaseModel.begin(trainer, 3, CPU, random_period(1))
+    for number in range(1, 6):
+        samples = random_period(number)
+        base.learn(base.read(number, samples))
+        meta.read(number, samples)
+        assert meta.train() == (number > 3)
+        assert (meta.generate(base.parts()) is None) == (number <= 3)
+        assert meta.trained == max(0, number - 3)
+
+
+def test_scores_of_a_model_given_by_its_parts_are_finite_on_the_next_period(random_period):
+    trainer, metagen = CASES[2]
+    _, _, scores = run([random_period(seed) for seed in range(6)], trainer, metagen)
+    assert all(np.isfinite(theta.logloss) and (star is None or star.finite) for theta, star in scores)

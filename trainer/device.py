@@ -1,0 +1,19 @@
+"""Where to compute: the CPU with its threads, or CUDA."""
+
+from __future__ import annotations
+
+import torch
+
+from stream.errors import ConfigurationError
+from trainer.settings import Device
+
+
+def choose_device(device: Device, threads: int) -> torch.device:
+    """The device a setting means, with torch's CPU threads set for this process.
+
+    Raises: ConfigurationError: cuda is asked for and there is none.
+    """
+    torch.set_num_threads(threads)
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ConfigurationError("device is cuda, but torch finds none; use auto or cpu")
+    return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")

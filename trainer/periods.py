@@ -1,0 +1,92 @@
+"""The base model from one period to the next: all of the trainer's work that touches nothing outside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+import torch
+
+from stream.samples import Samples
+from trainer.activity import activity_after
+from trainer.adam import grown_moments, zero_moments
+from trainer.batches import Examples, make_examples
+from trainer.catalogue import Catalogue
+from trainer.model import grown, initial_theta
+from trainer.score import Score, score
+from trainer.settings import TrainerSettings
+from trainer.snapshot import Parts, Snapshot, read_catalogue, read_snapshot, snapshot_parts
+from trainer.update import update
+
+
+@dataclass(frozen=True, eq=False)
+class Period:
+    """D_t as the trainer has read it."""
+
+    number: int
+    samples: Samples  # in Order
+    examples: Examples
+
+
+class BaseModel:
+    """Θ from period to period: `read` D_t, `score` Θ_{t-1} on it, `learn` Θ_t, in this order.
+
+    A function of settings, seed and the periods read: a model restored from the parts of Θ_{t-1} goes on
+    bit for bit as the one that wrote them.
+    """
+
+    def __init__(
+        self,
+        settings: TrainerSettings,
+        seed: int,
+        device: torch.device,
+        snapshot: Snapshot,
+        catalogue: Catalogue,
+    ) -> None:
+        self.settings, self.seed = settings, seed
+        self.snapshot = snapshot.to(device)
+        self.catalogue = catalogue
+
+    @classmethod
+    def begin(cls, settings: TrainerSettings, seed: int, device: torch.device, first: Samples) -> BaseModel:
+        """Θ_0, which D_1 (`first`) tells whether to have categories; it is not read yet."""
+        catalogue = Catalogue(settings, uses_categories(settings, first))
+        theta = initial_theta(catalogue.columns(), settings, seed)
+        return cls(settings, seed, device, Snapshot(theta, zero_moments(theta.named()), {}), catalogue)
+
+    @classmethod
+    def restore(cls, settings: TrainerSettings, seed: int, device: torch.device, parts: Parts) -> BaseModel:
+        """The model as it was when it gave these parts; errors as of `read_snapshot` and `read_catalogue`."""
+        snapshot = read_snapshot(parts, settings)
+        return cls(settings, seed, device, snapshot, read_catalogue(parts, settings))
+
+    def read(self, number: int, samples: Samples) -> Period:
+        """D_t: its new ids get rows at their initial vectors, its clicks their drawn negatives."""
+        self.catalogue.extend(samples)
+        theta = grown(self.snapshot.theta, self.catalogue.columns(), self.settings, self.seed)
+        moments = grown_moments(self.snapshot.moments, theta.named())
+        self.snapshot = Snapshot(theta, moments, self.snapshot.activity)
+        examples = make_examples(samples, self.catalogue, number, self.seed, self.settings.negatives)
+        return Period(number, samples, examples)
+
+    def score(self, period: Period) -> Score:
+        """Prequential AUC and LogLoss of Θ_{t-1} on D_t."""
+        return score(self.snapshot.theta, period.examples, self.catalogue)
+
+    def learn(self, period: Period) -> None:
+        """Θ_t in place of Θ_{t-1}."""
+        before = self.snapshot
+        theta, moments = update(
+            before.theta, before.moments, period.examples, self.catalogue, self.settings, self.seed
+        )
+        activity = activity_after(period.samples, self.catalogue, period.number, before.activity)
+        self.snapshot = Snapshot(theta, moments, activity)
+
+    def parts(self) -> dict[str, pa.Table]:
+        """Θ_t for the store."""
+        return snapshot_parts(self.snapshot, self.catalogue, self.settings)
+
+
+def uses_categories(settings: TrainerSettings, first: Samples) -> bool:
+    """Whether the model has categories: as set, or as D_1 has any."""
+    return settings.categories == "yes" or (settings.categories == "auto" and len(first.category) > 0)
