@@ -1,0 +1,120 @@
+"""The small JSON records that workers tell each other by: manifest, announcement, serve, checkpoint."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from stream.errors import CorruptRecord
+
+Reason = Literal["settings", "count", "time", "end"]
+Kind = Literal["theta", "star"]
+
+#: decided_at (ms), user id, item id, impression id: the key of Order.
+Key = tuple[int, str, str, str]
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """Period `period` is closed: which samples are its D_t. Number 0 records the settings alone."""
+
+    period: int
+    parent: str  # hash of the manifest before; "" for number 0
+    reason: Reason
+    cut: Key | None = None  # Order key of its last sample
+    count: int = 0  # samples, drawn negatives not among them
+    positives: int = 0
+    sha256: str = ""  # over D_t's row hashes in Order, little-endian uint64
+    samples: dict[str, tuple[int, int]] = {}  # partition -> [first number, last + 1)
+    at: dict[str, tuple[int, int]] = {}  # partition -> offsets in `samples` [first batch, last batch + 1)
+    counts: dict[str, int] = {}  # used, pending, late, delayed, duplicate, dead, produced: since the start
+    busy_seconds: float = 0.0  # windowing had input waiting, since the start, all workers together
+    opened_at: int = 0  # ms, wall clock
+    closed_at: int = 0  # ms, wall clock
+    last_event_at: int = 0  # ms, when Kafka took the event that decided the last sample (or one just before)
+    settings: dict[str, int | str | None] = {}
+
+    def hash(self) -> str:
+        """sha256 over what any run over the same log must agree on."""
+        settings = {name: value for name, value in sorted(self.settings.items()) if name != "partitions"}
+        agreed = [self.period, self.parent, self.reason, self.cut, self.count, self.positives, self.sha256]
+        return hashlib.sha256(msgspec.json.encode([*agreed, settings])).hexdigest()
+
+
+class Score(msgspec.Struct, frozen=True, kw_only=True):
+    """How a model did on the D_t that came after it. None where a score was not finite."""
+
+    auc: float | None
+    logloss: float | None
+    rows: int
+
+
+class Announcement(msgspec.Struct, frozen=True, kw_only=True):
+    """A model whose every part is in the store: the first of a (kind, version) counts."""
+
+    kind: Kind
+    version: int
+    parts: dict[str, str]  # role ("user", "mlp", "hidden/item", ...) -> name in the store
+    parents: dict[str, str]  # "period/31" -> hash of its manifest, "theta/30" -> hash of its announcement
+    score: Score | None = None  # of the version before, on this version's D_t
+    seconds: dict[str, float] = {}
+    trained: int = 0  # periods the generator was trained for; 0 for theta
+    settings_sha256: str = ""
+    code_version: str = ""
+    announced_at: int = 0  # ms, wall clock
+
+    def hash(self) -> str:
+        """sha256 over what makes the model what it is."""
+        agreed = [self.kind, self.version, sorted(self.parts.items()), sorted(self.parents.items())]
+        return hashlib.sha256(msgspec.json.encode(agreed)).hexdigest()
+
+
+class Serve(msgspec.Struct, frozen=True, kw_only=True):
+    """After `period`, serve this version of this kind."""
+
+    period: int
+    kind: Kind
+    version: int
+    reason: str
+    held_by: str | None = None  # an operator, whose word stands until released
+    release: bool = False
+    decided_at: int = 0  # ms, wall clock
+
+
+class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """Windowing of `partition` may be taken up at `offset` from these parts."""
+
+    partition: int
+    offset: int  # of `events`: the first that is not in it
+    number: int  # the next sample's
+    base: str
+    deltas: tuple[str, ...]
+    rest: str  # what is small and written whole each time
+    settings: dict[str, int | str | None]
+
+
+class History(msgspec.Struct, frozen=True, kw_only=True):
+    """A user's last positives, newest first."""
+
+    items: list[str]
+    times: list[int]  # ms
+
+
+_Record = TypeVar("_Record", Manifest, Announcement, Serve, Checkpoint, History)
+
+
+def encode(record: Any) -> bytes:
+    """The record as JSON."""
+    return msgspec.json.encode(record)
+
+
+def decode(kind: type[_Record], value: bytes | None) -> _Record:
+    """The record in these bytes.
+
+    Raises: CorruptRecord: they are no such record.
+    """
+    try:
+        return msgspec.json.decode(value or b"", type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise CorruptRecord(f"a record is no {kind.__name__.lower()}: {error}") from error

@@ -1,0 +1,92 @@
+"""The durable store: a Parquet file per part in a folder, written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from stream.errors import CorruptArtefact, MissingArtefact, StoreError
+from stream.store.base import name_of
+
+_NAME = re.compile(r"[0-9a-f]{64}")
+
+
+class ParquetStore:
+    """Parts below `folder`, by the first two digits of their names.
+
+    A part is written beside its place, synced and renamed, so a reader sees it whole or not at all; what
+    a killed writer leaves behind has another ending and is never read.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def put(self, table: pa.Table) -> str:
+        """Keep the table durably; its name. Raises: StoreError: it cannot be written."""
+        name = name_of(table)
+        path = self._path(name)
+        if path.exists():
+            return name
+        fresh = path.with_suffix(f".{os.getpid()}.writing")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with fresh.open("wb") as file:
+                pq.write_table(
+                    table,
+                    file,
+                    compression="zstd",
+                    compression_level=1,
+                    use_dictionary=False,
+                    use_compliant_nested_type=False,  # lists keep their fields' names, so the hash holds
+                )
+                file.flush()
+                os.fsync(file.fileno())
+            fresh.rename(path)
+            _sync(path.parent)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                fresh.unlink()
+            raise StoreError(f"the store cannot write {path}: {error.strerror or error}") from error
+        return name
+
+    def get(self, name: str) -> pa.Table:
+        """The table of that name.
+
+        Raises: MissingArtefact: there is none; CorruptArtefact: its content is another.
+        """
+        path = self._path(name)
+        if not path.exists():
+            raise MissingArtefact(f"the store has no part {name} in {self.folder}")
+        try:
+            table = pq.ParquetFile(path).read()
+        except (pa.ArrowException, OSError) as error:
+            raise CorruptArtefact(f"{path} cannot be read: {error}") from error
+        if name_of(table) != name:
+            raise CorruptArtefact(f"{path} does not hold what its name says; restore or delete it")
+        return table
+
+    def has(self, name: str) -> bool:
+        """Whether a part of that name is kept."""
+        return self._path(name).exists()
+
+    def delete(self, name: str) -> None:
+        """Forget the part; nothing happens where there is none."""
+        self._path(name).unlink(missing_ok=True)
+
+    def _path(self, name: str) -> Path:
+        if not _NAME.fullmatch(name):
+            raise MissingArtefact(f"{name!r} is no name of a part: 64 hexadecimal digits are expected")
+        return self.folder / name[:2] / f"{name}.parquet"
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
