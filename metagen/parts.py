@@ -22,7 +22,7 @@ from trainer.model import Theta
 from trainer.snapshot import model_parts
 
 #: The part that holds ω_t with its moments, and what begins the name of a hidden state's part.
-GENERATOR, HIDDEN = "generator", "hidden_"
+GENERATOR, HIDDEN = "generator", "hidden/"
 
 
 def star_parts(star: Theta, state: GeneratorState, catalogue: Catalogue) -> dict[str, pa.Table]:
@@ -31,7 +31,7 @@ def star_parts(star: Theta, state: GeneratorState, catalogue: Catalogue) -> dict
 
 
 def state_parts(state: GeneratorState) -> dict[str, pa.Table]:
-    """`generator`: name, shape, value, m, v, step, trained; `hidden_<table>`: vector [e·d] per row."""
+    """`generator`: name, shape, value, m, v, step, trained; `hidden/<table>`: vector [e·d] per row."""
     hidden = {f"{HIDDEN}{name}": table_of({"vector": vectors(one)}) for name, one in state.hidden.items()}
     return {GENERATOR: tensors_table(state.omega, state.moments, trained=state.trained)} | hidden
 

@@ -46,5 +46,5 @@ class MetagenSettings(BaseModel):
     device: Device = Field(default="auto", description="where to compute; auto: CUDA where there is one")
     threads: int = Field(default=1, ge=1, description="torch threads on the CPU")
     metrics_port: int = Field(
-        default=9103, ge=0, le=65535, description="port of Prometheus metrics on 127.0.0.1; 0 for none"
+        default=9103, ge=0, le=65535, description="port of Prometheus metrics on 127.0.0.1; 0: any free port"
     )
