@@ -1,14 +1,17 @@
-"""What a replay asks of Kafka: how a topic is cut, where a partition ends and what lies there."""
+"""The one place that speaks to Kafka: topics made, logs followed, records written and acknowledged."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
 
-from stream.errors import BrokerError
+from stream.errors import BrokerError, ConfigurationError
+from stream.settings import KafkaSettings
+from stream.topics import SCHEMA_VERSION, Topics
 
 #: How long an answer to a question about topics and offsets may take, in seconds.
 ANSWER = 15.0
@@ -28,7 +31,150 @@ _SETTLING = (
 #: Errors of a connection that librdkafka mends by itself.
 _PASSING = (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._RESOLVE, KafkaError._TIMED_OUT)
 
+#: A writer whose records are not acknowledged for this long, in seconds, gives up.
+PATIENCE = 60.0
+
 Answer = TypeVar("Answer")
+
+
+def broker(settings: KafkaSettings, bootstrap: str) -> dict[str, object]:
+    """librdkafka's settings: the user's own, and the address."""
+    return {**settings.options, "bootstrap.servers": bootstrap}
+
+
+def ensure_topics(kafka: Mapping[str, object], settings: KafkaSettings, partitions: int) -> Topics:
+    """Make the topics that are not there yet; their names.
+
+    Raises: BrokerError: Kafka does not answer. ConfigurationError: a topic has another number of partitions.
+    """
+    topics = Topics(settings.prefix)
+    layout = topics.layout(partitions)
+    admin = AdminClient({**kafka, "log_level": 2})
+    new = [
+        NewTopic(name, count, settings.replication, config=config) for name, (count, config) in layout.items()
+    ]
+    try:
+        for made in admin.create_topics(new, operation_timeout=ANSWER, request_timeout=ANSWER).values():
+            _unless_there(made.result)
+    except KafkaException as error:
+        where = kafka["bootstrap.servers"]
+        raise BrokerError(f"no Kafka answers at {where}: {said(error.args[0])}; is it running?") from error
+    client = consumer(kafka, wait=100)
+    try:
+        for name, (count, _) in layout.items():
+            if (found := partitions_of(client, name)) != count:
+                raise ConfigurationError(
+                    f"topic {name} has {found} partitions, the settings ask for {count}: "
+                    "set stream.partitions to what it has, or another kafka.prefix"
+                )
+    finally:
+        client.close()
+    return topics
+
+
+def _unless_there(result: Callable[[], object]) -> None:
+    try:
+        result()
+    except KafkaException as error:
+        if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+            raise
+
+
+class Writer:
+    """Writes records that arrive once each and in order; one that cannot be delivered ends the worker."""
+
+    def __init__(self, kafka: Mapping[str, object]) -> None:
+        self._failed: KafkaError | None = None
+        self._producer = Producer(
+            {
+                **kafka,
+                "enable.idempotence": True,
+                "acks": "all",
+                "linger.ms": 5,
+                "message.max.bytes": 8 * 1024 * 1024,
+                "message.timeout.ms": int(PATIENCE * 1000),
+                "log_level": 2,
+            }
+        )
+
+    def write(
+        self,
+        topic: str,
+        value: bytes | None,
+        *,
+        key: bytes | None = None,
+        partition: int = 0,
+        headers: Sequence[tuple[str, bytes]] = (),
+    ) -> None:
+        """Queue one record. Raises: BrokerError: an earlier one was not delivered."""
+        self._raise_if_failed()
+        while True:
+            try:
+                self._producer.produce(
+                    topic,
+                    value,
+                    key,
+                    partition,
+                    self._delivered,
+                    headers=[("schema", SCHEMA_VERSION), *headers],
+                )
+                break
+            except BufferError:
+                self._producer.poll(GLANCE)
+        self._producer.poll(0)
+
+    def flush(self) -> None:
+        """Wait until everything written is acknowledged.
+
+        Raises: BrokerError: something was not delivered.
+        """
+        while self._producer.flush(1.0):
+            self._raise_if_failed()
+        self._raise_if_failed()
+
+    def _delivered(self, error: KafkaError | None, _message: Message) -> None:
+        if error is not None:
+            self._failed = self._failed or error
+
+    def _raise_if_failed(self) -> None:
+        if self._failed is not None:
+            raise BrokerError(f"Kafka did not take a record: {said(self._failed)}")
+
+
+class Follower:
+    """Follows partitions of topics from given offsets; knows which of them it has read to the end."""
+
+    def __init__(self, kafka: Mapping[str, object], places: Mapping[tuple[str, int], int]) -> None:
+        self._consumer = consumer(kafka, wait=100)
+        self._ends = {place: offsets(self._consumer, *place)[1] for place in places}
+        self.positions = dict(places)
+        self._consumer.assign([TopicPartition(*place, offset) for place, offset in places.items()])
+
+    def poll(self, timeout: float, limit: int = 1000) -> list[Message]:
+        """Up to `limit` records that have come, waiting at most `timeout` seconds for the first.
+
+        Raises: BrokerError: Kafka refuses to be read.
+        """
+        found: list[Message] = []
+        wait = timeout
+        while len(found) < limit and (message := self._consumer.poll(wait)) is not None:
+            error = message.error()
+            if error is None:
+                self.positions[(message.topic(), message.partition())] = message.offset() + 1
+                found.append(message)
+                wait = 0.0
+            else:
+                raise_unless_passing(error)
+        return found
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether everything that was there when following began has been read."""
+        return all(self.positions[place] >= end for place, end in self._ends.items())
+
+    def close(self) -> None:
+        """Leave."""
+        self._consumer.close()
 
 
 def consumer(kafka: Mapping[str, object], wait: int) -> Consumer:
@@ -39,7 +185,7 @@ def consumer(kafka: Mapping[str, object], wait: int) -> Consumer:
     return Consumer(
         {
             **kafka,
-            "group.id": "asmg-replay",
+            "group.id": "asmg",
             "enable.auto.commit": False,
             "auto.offset.reset": "error",
             "enable.partition.eof": True,
@@ -49,7 +195,7 @@ def consumer(kafka: Mapping[str, object], wait: int) -> Consumer:
     )
 
 
-def partitions(client: Consumer, topic: str) -> int:
+def partitions_of(client: Consumer, topic: str) -> int:
     """How many partitions the topic has. Raises: BrokerError: no answer, or no such topic."""
 
     def ask() -> int:

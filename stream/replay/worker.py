@@ -26,8 +26,8 @@ import numpy.typing as npt
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from prometheus_client import Counter, Gauge
 
+from stream import kafka
 from stream.errors import BrokerError
-from stream.replay import kafka
 from stream.replay.encode import Encoder
 from stream.replay.pace import Clock, Reached, may_go_on
 from stream.replay.source import Source
@@ -128,7 +128,7 @@ class Trained:
         self._ts, self._lateness, self._ahead = source.events["ts"].to_numpy(), lateness, ahead
         self._samples, self._periods, self._serve = samples, periods, serve
         self._consumer = kafka.consumer(broker, wait=100)
-        partitions = kafka.partitions(self._consumer, samples)
+        partitions = kafka.partitions_of(self._consumer, samples)
         self._reached = Reached({}, partitions)
         places = []
         for topic, partition in [
@@ -190,7 +190,7 @@ class _Log:
         self._failure: str | None = None
         consumer = kafka.consumer(broker, wait=10)
         try:
-            count = kafka.partitions(consumer, topic)
+            count = kafka.partitions_of(consumer, topic)
             found = [_found(consumer, topic, partition, self._name) for partition in range(count)]
         finally:
             consumer.close()

@@ -17,9 +17,9 @@ import pytest
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from stream import kafka as asking
 from stream.errors import BrokerError
 from stream.replay import Choices, Source, open_source, worker
-from stream.replay import kafka as asking
 from stream.replay.encode import partition_of
 from stream.replay.worker import Plan, Trained, replay
 
