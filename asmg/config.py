@@ -1,0 +1,74 @@
+"""One configuration for every worker: flags, then environment `ASMG_…`, then `asmg.toml`, then defaults."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
+
+from metagen.settings import MetagenSettings
+from stream.errors import ConfigurationError
+from stream.settings import KafkaSettings, StoreSettings, StreamSettings
+from trainer.settings import TrainerSettings
+
+#: Where settings are looked for unless `--config` or ASMG_CONFIG says otherwise.
+CONFIG = "asmg.toml"
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. `ASMG_KAFKA_BOOTSTRAP` is `bootstrap` of the table `[kafka]`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ASMG_",
+        env_nested_delimiter="_",
+        env_nested_max_split=1,
+        extra="forbid",
+        frozen=True,
+    )
+
+    home: Path = Field(Path(".asmg"), description="folder of the embedded Kafka, the store and local copies")
+    data_dir: Path = Field(Path("../shared/data"), description="where data sets are looked for by name")
+    kafka: KafkaSettings = KafkaSettings()
+    store: StoreSettings = StoreSettings()
+    stream: StreamSettings = StreamSettings()
+    trainer: TrainerSettings = TrainerSettings()
+    metagen: MetagenSettings = MetagenSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 named by pydantic
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags before environment before file."""
+        file = Path(os.environ.get("ASMG_CONFIG", CONFIG))
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, file)
+
+
+def load(flags: dict[str, dict[str, object]] | None = None) -> Settings:
+    """The settings as flags, environment and file give them.
+
+    Raises: ConfigurationError: one is unknown or has a wrong value; it is named.
+    """
+    named = os.environ.get("ASMG_CONFIG")
+    if named and not Path(named).is_file():
+        raise ConfigurationError(f"there is no {named}: mend ASMG_CONFIG")
+    try:
+        return Settings(**(flags or {}))  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(map(str, first["loc"]))
+        raise ConfigurationError(f"setting {name}: {first['msg']} (given: {first['input']!r})") from error
+    except (SettingsError, ValueError) as error:
+        raise ConfigurationError(f"the settings cannot be read: {error}") from error

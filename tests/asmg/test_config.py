@@ -1,0 +1,54 @@
+"""Flags, environment and file, in that order; and a wrong setting is named."""
+
+from pathlib import Path
+
+import pytest
+
+from asmg.config import load
+from stream.errors import ConfigurationError
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_file_is_read(tmp_path: Path) -> None:
+    (tmp_path / "asmg.toml").write_text('[stream]\nperiod_count = 100\nlateness = "90s"\n')
+    assert load().stream.period_count == 100
+    assert load().stream.lateness == 90_000
+
+
+def test_environment_goes_before_the_file_and_flags_before_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "asmg.toml").write_text('[stream]\nperiod_count = 100\nlateness = "90s"\n')
+    monkeypatch.setenv("ASMG_STREAM_PERIOD_COUNT", "200")
+    monkeypatch.setenv("ASMG_KAFKA_BOOTSTRAP", "here:9092")
+    assert load().stream.period_count == 200
+    assert load().kafka.bootstrap == "here:9092"
+    merged = load({"stream": {"period_count": 300}})
+    assert (merged.stream.period_count, merged.stream.lateness) == (300, 90_000)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[stream]\npartition = 3\n", "stream.partition"),
+        ('[stream]\nlateness = "soon"\n', "stream.lateness"),
+        ("[trainer]\nbatch = 0\n", "trainer.batch"),
+        ("[stream\n", "cannot be read"),
+        ("[kitchen]\nsink = 1\n", "kitchen"),
+    ],
+)
+def test_a_wrong_setting_is_named_in_one_line(tmp_path: Path, text: str, named: str) -> None:
+    (tmp_path / "asmg.toml").write_text(text)
+    with pytest.raises(ConfigurationError, match=named) as caught:
+        load()
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_named_and_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASMG_CONFIG", "elsewhere.toml")
+    with pytest.raises(ConfigurationError, match=r"elsewhere\.toml"):
+        load()
