@@ -1,4 +1,4 @@
-"""Data flows stream → trainer → metagen → serving; imports run only the other way, and nobody imports asmg."""
+"""Data flows stream → trainer → metagen → serving; imports run the other way, and nobody imports asmg."""
 
 import ast
 from pathlib import Path
