@@ -62,6 +62,18 @@ class EmbeddedKafka:
         """Process id of the node while this object runs it."""
         return self._process.pid if self._process else None
 
+    @property
+    def running(self) -> bool:
+        """Whether some process runs the node of this folder."""
+        try:
+            with (self.home / "lock").open() as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        return False
+
     def start(self) -> EmbeddedKafka:
         """Start the node and wait until it answers.
 
