@@ -12,6 +12,7 @@ import torch
 from metagen.generator import Generator, Model
 from metagen.parts import read_state, star_parts
 from metagen.window import GeneratorState
+from stream.errors import ConfigurationError
 from stream.samples import Samples
 from trainer.activity import Activity
 from trainer.batches import Examples, make_examples
@@ -65,8 +66,22 @@ class MetaModel:
             self.data.append(self._examples(one.number, one.samples, items))
             self._admit(self._model(one.theta))
         if star is not None:
-            self.state = read_state(star, self.d).to(self.device)
-            self.star = read_theta(star).to(self.device)
+            self.adopt(star)
+
+    def adopt(self, star: Parts) -> None:
+        """Go on from these parts of Θ*_t in place of what was made here.
+
+        Raises: ConfigurationError: the generator in them has another form than the settings say.
+        """
+        state = read_state(star, self.d).to(self.device)
+        form = self.generator.initial(self.models[-1].theta).omega
+        if {name: one.shape for name, one in form.items()} != {
+            n: one.shape for n, one in state.omega.items()
+        }:
+            raise ConfigurationError(
+                "the stored generator has another form: keep metagen.d and metagen.gate_biases as they were"
+            )
+        self.state, self.star = state, read_theta(star).to(self.device)
 
     def read(self, number: int, samples: Samples) -> None:
         """D_t; the first tells whether there are categories, as it tells the trainer."""

@@ -17,3 +17,10 @@ def choose_device(device: Device, threads: int) -> torch.device:
     if device == "cuda" and not torch.cuda.is_available():
         raise ConfigurationError("device is cuda, but torch finds none; use auto or cpu")
     return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def warm_up(device: torch.device) -> None:
+    """Load what torch loads at its first optimizer (4 s of a core), before a period waits for it."""
+    parameter = torch.zeros(1, device=device)
+    parameter.grad = torch.zeros(1, device=device)
+    torch.optim.Adam([parameter], fused=True).step()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import torch
 
+from stream.errors import ConfigurationError
 from stream.samples import Samples
 from trainer.activity import activity_after
 from trainer.adam import grown_moments, zero_moments
@@ -58,6 +59,10 @@ class BaseModel:
     def restore(cls, settings: TrainerSettings, seed: int, device: torch.device, parts: Parts) -> BaseModel:
         """The model as it was when it gave these parts; errors as of `read_snapshot` and `read_catalogue`."""
         snapshot = read_snapshot(parts, settings)
+        if (width := snapshot.theta.tables["item"].shape[1]) != settings.embedding:
+            raise ConfigurationError(
+                f"trainer.embedding is {settings.embedding}, the stored model has {width}; keep it as it was"
+            )
         return cls(settings, seed, device, snapshot, read_catalogue(parts, settings))
 
     def read(self, number: int, samples: Samples) -> Period:

@@ -1,0 +1,165 @@
+"""Metagen: the generator trained on every period that closes, Θ*_t stored and announced, the gate's word.
+
+What dies when, and what becomes of it:
+
+| killed                        | found at the next start            | then                              |
+|-------------------------------|------------------------------------|-----------------------------------|
+| before Θ*_t is announced      | the gate's word on t - 1, Θ*_{t-1} | period t is done again, same bits |
+| between announcement and gate | the same, and Θ*_t                 | t again; what is announced stands |
+| after the gate's word on t    | all of t                           | the worker goes on with t + 1     |
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import threading
+
+from prometheus_client import Gauge, start_http_server
+
+from metagen.gate import Decision, decide
+from metagen.generator import GruMulti
+from metagen.periods import MetaModel, PastPeriod
+from metagen.settings import MetagenSettings
+from stream.records import Announcement, Manifest, Serve
+from trainer.announced import Announced
+from trainer.device import choose_device, warm_up
+from trainer.kafka import CODE_VERSION, Logs, Stopwatch, Workplace, get_all, now, put_all, settings_hash
+from trainer.settings import TrainerSettings
+from trainer.worker import NICENESS, score_record
+
+_PERIOD = Gauge("asmg_metagen_period", "Last period the gate decided on")
+_TRAINED = Gauge("asmg_metagen_trained_periods", "Periods the generator has been trained")
+_LOGLOSS = Gauge("asmg_metagen_logloss", "Prequential LogLoss of the last Θ* on the period after it, nats")
+_AUC = Gauge("asmg_metagen_auc", "Prequential AUC of the last Θ* on the period after it")
+_STAR = Gauge("asmg_metagen_serves_star", "1 if the gate lets the generated model serve, else 0")
+_SECONDS = Gauge("asmg_metagen_seconds", "Seconds the last period took", ["stage"])
+
+_log = logging.getLogger(__name__)
+
+
+def generate(
+    place: Workplace, trainer: TrainerSettings, settings: MetagenSettings, stop: threading.Event
+) -> None:
+    """Train, generate and decide, period after period, until `stop` is set; the one at hand is left undone.
+
+    Raises: AsmgError: Kafka or the store fails, or the settings contradict the models there are.
+    """
+    os.nice(NICENESS)
+    device = choose_device(settings.device, settings.threads)
+    server, _ = start_http_server(settings.metrics_port, "127.0.0.1")
+    warm_up(device)
+    generator = GruMulti(settings, trainer.batch, place.seed)
+    model = MetaModel(generator, trainer, place.seed, settings.d, device)
+    try:
+        with Logs(place) as logs:
+            logs.catch_up(stop)
+            period = logs.announced.last_decided()
+            if period:
+                _restore(model, place, logs.announced, period)
+            while manifest := logs.manifest(period + 1, stop):
+                period, watch = manifest.period, Stopwatch()
+                model.read(period, place.read(manifest))
+                watch.lap("read")
+                measured = model.score()
+                watch.lap("score")
+                model.train()
+                watch.lap("generate")
+                theta = logs.wait(lambda: logs.announced.model("theta", period), stop)  # noqa: B023
+                if theta is None:
+                    return
+                watch.lap("wait")
+                parts = model.generate(get_all(place.store, theta))
+                watch.lap("sweep")
+                if parts is not None:
+                    names = put_all(place.store, parts)
+                    watch.lap("write")
+                    mine = Announcement(
+                        kind="star",
+                        version=period,
+                        parts=names,
+                        parents=_parents(logs.announced, manifest, settings.k),
+                        score=score_record(measured, len(model.data[-1])) if measured else None,
+                        seconds=watch.seconds,
+                        trained=model.trained,
+                        settings_sha256=settings_hash(trainer, settings, seed=place.seed),
+                        code_version=CODE_VERSION,
+                        announced_at=now(),
+                    )
+                    accepted = logs.announce(mine, stop)
+                    if accepted is None:
+                        return
+                    if accepted.parts != mine.parts:
+                        model.adopt(get_all(place.store, accepted))
+                decision = gate(logs.announced, period, settings)
+                serve = Serve(
+                    period=period,
+                    kind=decision.kind,
+                    version=period,
+                    reason=decision.reason,
+                    decided_at=now(),
+                )
+                if logs.decide(serve, stop) is None:
+                    return
+                _report(logs.announced, period, decision, watch.seconds)
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def gate(announced: Announced, period: int, settings: MetagenSettings) -> Decision:
+    """The gate's word after a period, from the announced scores up to it."""
+    versions = range(1, period + 1)
+    thetas = [announced.models["theta", one] for one in versions]
+    stars = [announced.models["star", one] for one in versions if ("star", one) in announced.models]
+    return decide(
+        [_loss(one) for one in thetas],
+        [_loss(one) for one in stars if one.score is not None],
+        stars[-1].trained if stars else 0,
+        settings.tau,
+        settings.gate_window,
+        settings.gate_margin,
+    )
+
+
+def _loss(model: Announcement) -> float:
+    return math.inf if model.score is None or model.score.logloss is None else model.score.logloss
+
+
+def _restore(model: MetaModel, place: Workplace, announced: Announced, period: int) -> None:
+    """Puts the model where it was after the gate's word on `period`."""
+    reach = model.generator.k + model.generator.before
+    past = [
+        PastPeriod(
+            one,
+            place.read(announced.manifests[one]),
+            get_all(place.store, announced.models["theta", one]),
+        )
+        for one in range(max(1, period - reach + 1), period + 1)
+    ]
+    star = announced.model("star", period)
+    model.restore(past, get_all(place.store, star) if star else None)
+
+
+def _parents(announced: Announced, manifest: Manifest, k: int) -> dict[str, str]:
+    """What Θ*_t was made of: D_{t-k+1..t}, Θ_{t-k..t}, and the generator of Θ*_{t-1}."""
+    last = manifest.period
+    periods = {f"period/{one}": announced.manifests[one].hash() for one in range(last - k + 1, last + 1)}
+    thetas = {f"theta/{one}": announced.models["theta", one].hash() for one in range(last - k, last + 1)}
+    before = announced.model("star", last - 1)
+    return periods | thetas | ({f"star/{last - 1}": before.hash()} if before else {})
+
+
+def _report(announced: Announced, period: int, decision: Decision, seconds: dict[str, float]) -> None:
+    _PERIOD.set(period)
+    _STAR.set(decision.kind == "star")
+    star = announced.model("star", period)
+    if star is not None:
+        _TRAINED.set(star.trained)
+        if star.score is not None:
+            _LOGLOSS.set(_loss(star))
+            _AUC.set(math.nan if star.score.auc is None else star.score.auc)
+    for stage, spent in seconds.items():
+        _SECONDS.labels(stage).set(spent)
+    _log.info("period %d: %s serves, %s", period, decision.kind, decision.reason)

@@ -1,0 +1,205 @@
+import threading
+from collections import defaultdict
+from types import SimpleNamespace
+
+import pytest
+
+from metagen.settings import MetagenSettings
+from metagen.worker import generate
+from stream.records import Announcement, Manifest, Serve, decode, encode
+from stream.store import ParquetStore
+from stream.topics import Topics
+from trainer.kafka import Workplace
+from trainer.settings import TrainerSettings
+from trainer.worker import train
+
+TOPICS = Topics("t.")
+TRAINER = TrainerSettings(batch=16, metrics_port=0, user_rows="hash:9")
+METAGEN = MetagenSettings(metrics_port=0, tau=1, k=2)
+PERIODS = 6
+#: Seconds a worker may take for all periods of a test.
+DEADLINE = 60
+
+
+class Killed(Exception):
+    """Stands for kill -9: nothing of the worker goes on."""
+
+
+class Broker:
+    """Kafka's seam in memory: append-only topics of one partition, and when to die at a write."""
+
+    def __init__(self):
+        self.topics = defaultdict(list)
+        self.lock = threading.Lock()
+        self.dies = {}  # (topic, writes from now on) -> before or after the write
+
+    def follower(self, _kafka, places):
+        return Follower(self, places)
+
+    def writer(self, _kafka):
+        return SimpleNamespace(write=self.write, flush=lambda: None)
+
+    def write(self, topic, value, *, key=None):  # noqa: ARG002 as the real one
+        left, when = self.dies.get(topic, (None, None))
+        if left == 0 and when == "before":
+            raise Killed
+        with self.lock:
+            self.topics[topic].append(value)
+        if left == 0:
+            raise Killed
+        if left is not None:
+            self.dies[topic] = (left - 1, when)
+
+    def records(self, topic, kind):
+        return [decode(kind, value) for value in self.topics[topic]]
+
+
+class Follower:
+    def __init__(self, broker, places):
+        self.broker, self.positions = broker, {topic: 0 for topic, _ in places}
+        self.ends = {topic: len(broker.topics[topic]) for topic in self.positions}
+
+    def poll(self, timeout):
+        found = []
+        for topic, position in self.positions.items():
+            values = self.broker.topics[topic][position:]
+            found += [SimpleNamespace(topic=lambda t=topic: t, value=lambda v=value: v) for value in values]
+            self.positions[topic] += len(values)
+        if not found:
+            threading.Event().wait(min(timeout, 0.005))
+        return found
+
+    @property
+    def caught_up(self):
+        return all(self.positions[topic] >= end for topic, end in self.ends.items())
+
+    def close(self):
+        pass
+
+
+@pytest.fixture
+def shop(random_period, tmp_path, monkeypatch):
+    """A broker whose periods are all closed, and the place to work on them."""
+    broker = Broker()
+    monkeypatch.setattr("trainer.kafka.Follower", broker.follower)
+    monkeypatch.setattr("trainer.kafka.Writer", broker.writer)
+    monkeypatch.setattr("os.nice", lambda _by: 0)
+    parent = ""
+    for period in range(PERIODS + 1):
+        manifest = Manifest(period=period, parent=parent, reason="count" if period else "settings", count=60)
+        parent = manifest.hash()
+        broker.write(TOPICS.periods, encode(manifest))
+
+    def read(manifest):
+        return random_period(manifest.period, items=10 + 5 * manifest.period, categories=3)
+
+    return broker, Workplace({}, TOPICS, ParquetStore(tmp_path), read, seed=1)
+
+
+def run(place, broker, *workers):
+    """The workers in threads until the gate has decided on every period, or one of them is killed."""
+    stop, died = threading.Event(), []
+
+    def guarded(work, *settings):
+        try:
+            work(place, *settings, stop)
+        except Killed:
+            died.append(work)
+            stop.set()
+        except BaseException as error:
+            died.append(error)
+            stop.set()
+            raise
+
+    jobs = {"train": (train, TRAINER), "generate": (generate, TRAINER, METAGEN)}
+    threads = [threading.Thread(target=guarded, args=jobs[name], daemon=True) for name in workers]
+    for one in threads:
+        one.start()
+    wait = threading.Event()
+    for _ in range(DEADLINE * 100):
+        done = len(broker.topics[TOPICS.models]) >= PERIODS if "generate" not in workers else False
+        done = done or len({one.period for one in broker.records(TOPICS.serve, Serve)}) == PERIODS
+        if done or stop.is_set():
+            break
+        wait.wait(0.01)
+    stop.set()
+    for one in threads:
+        one.join(DEADLINE)
+        assert not one.is_alive()
+    return died
+
+
+def outcome(broker):
+    """What any run must agree on: hashes of all models in order of version, and what serves."""
+    models = {}
+    for one in broker.records(TOPICS.models, Announcement):
+        models.setdefault((one.kind, one.version), (one.hash(), one.score))
+    serves = {}
+    for one in broker.records(TOPICS.serve, Serve):
+        serves.setdefault(one.period, (one.kind, one.version, one.reason))
+    return models, serves
+
+
+def test_every_period_gets_its_model_and_the_gates_word(shop):
+    broker, place = shop
+    assert run(place, broker, "train", "generate") == []
+    models, serves = outcome(broker)
+    assert sorted(models) == sorted(
+        [("theta", one) for one in range(1, 7)] + [("star", one) for one in range(3, 7)]
+    )
+    assert [serves[one][0] for one in (1, 2, 3)] == ["theta"] * 3
+    star = [one for one in broker.records(TOPICS.models, Announcement) if one.kind == "star"]
+    assert [one.trained for one in star] == [1, 2, 3, 4]
+    assert star[0].score is None
+    assert star[1].score is not None
+    assert {"period/3", "theta/3", "theta/1"} <= star[0].parents.keys()
+    assert set(star[0].seconds) == {"read", "score", "generate", "wait", "sweep", "write"}
+    theta = broker.records(TOPICS.models, Announcement)[0]
+    assert set(theta.seconds) == {"read", "score", "train", "write"}
+
+
+@pytest.mark.parametrize("topic", [TOPICS.models, TOPICS.serve])
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("writes", [0, 3, 5])
+def test_workers_killed_at_a_write_and_restarted_come_to_the_same_models(
+    shop, random_period, tmp_path, topic, when, writes
+):
+    broker, place = shop
+    manifests = list(broker.topics[TOPICS.periods])
+    assert run(place, broker, "train", "generate") == []
+    undisturbed = outcome(broker)
+
+    broker.topics.clear()
+    broker.topics[TOPICS.periods] = manifests
+    place = Workplace({}, TOPICS, ParquetStore(tmp_path / "again"), place.read, place.seed)
+    broker.dies = {topic: (writes, when)}
+    assert len(run(place, broker, "train", "generate")) >= 1
+    broker.dies = {}
+    assert run(place, broker, "train", "generate") == []
+    assert outcome(broker) == undisturbed
+
+
+def test_who_announces_second_adopts_what_was_announced_first(shop, tmp_path):
+    broker, place = shop
+    assert run(place, broker, "train") == []
+    other = Workplace({}, TOPICS, place.store, place.read, seed=2)
+    foreign = Broker()
+    foreign.topics[TOPICS.periods] = broker.topics[TOPICS.periods]
+    theirs = broker.topics[TOPICS.models][0]
+
+    class Late(Follower):
+        """Shows the first model of the other worker only once this one has written its own."""
+
+        def poll(self, timeout):
+            own = foreign.topics[TOPICS.models]
+            if len(own) == 1 and own[0] != theirs:
+                own.insert(0, theirs)
+            return super().poll(timeout)
+
+    foreign.follower = lambda _kafka, places: Late(foreign, places)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("trainer.kafka.Follower", foreign.follower)
+        patch.setattr("trainer.kafka.Writer", foreign.writer)
+        assert run(other, foreign, "train") == []
+    second = [one for one in foreign.records(TOPICS.models, Announcement) if one.version == 2]
+    assert second[0].parents["theta/1"] == decode(Announcement, theirs).hash()

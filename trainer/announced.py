@@ -1,0 +1,60 @@
+"""What the topics `periods`, `models` and `serve` have said so far: the first of each number counts."""
+
+from __future__ import annotations
+
+from stream.errors import CorruptRecord
+from stream.records import Announcement, Kind, Manifest, Serve, decode
+from stream.topics import Topics
+
+
+class Announced:
+    """Takes records in the order of their topics; records nobody can read are counted and passed over."""
+
+    def __init__(self, topics: Topics) -> None:
+        self.topics = topics
+        self.manifests: list[Manifest] = []  # accepted ones, by period from 0
+        self.models: dict[tuple[Kind, int], Announcement] = {}
+        self.gate: dict[int, Serve] = {}  # by period, the gate's own
+        self.unreadable = 0
+
+    def take(self, topic: str, value: bytes | None) -> None:
+        """One record of one of the three topics."""
+        try:
+            if topic == self.topics.periods:
+                self._take_manifest(decode(Manifest, value))
+            elif topic == self.topics.models:
+                model = decode(Announcement, value)
+                self.models.setdefault((model.kind, model.version), model)
+            elif topic == self.topics.serve:
+                serve = decode(Serve, value)
+                if serve.held_by is None and not serve.release:
+                    self.gate.setdefault(serve.period, serve)
+        except CorruptRecord:
+            self.unreadable += 1
+
+    def manifest(self, period: int) -> Manifest | None:
+        """The accepted manifest of a period."""
+        return self.manifests[period] if period < len(self.manifests) else None
+
+    def model(self, kind: Kind, version: int) -> Announcement | None:
+        """The accepted announcement of a model."""
+        return self.models.get((kind, version))
+
+    def last_theta(self) -> int:
+        """The last version up to which every Θ is announced, 0 for none."""
+        version = 0
+        while ("theta", version + 1) in self.models:
+            version += 1
+        return version
+
+    def last_decided(self) -> int:
+        """The last period up to which the gate has decided every one, 0 for none."""
+        period = 0
+        while period + 1 in self.gate:
+            period += 1
+        return period
+
+    def _take_manifest(self, manifest: Manifest) -> None:
+        parent = self.manifests[-1].hash() if self.manifests else ""
+        if manifest.period == len(self.manifests) and manifest.parent == parent:
+            self.manifests.append(manifest)

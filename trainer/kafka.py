@@ -1,0 +1,133 @@
+"""How trainer and metagen follow and write the topics they agree by."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from types import TracebackType
+from typing import TypeVar
+
+import pyarrow as pa
+from pydantic import BaseModel
+
+from stream.kafka import GLANCE, Follower, Writer
+from stream.records import Announcement, Manifest, Serve, encode
+from stream.samples import Samples
+from stream.store import Store
+from stream.topics import Topics
+from trainer.announced import Announced
+
+#: What an announcement says made its model.
+CODE_VERSION = version("asmg-stream")
+
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """What a worker is given to work with."""
+
+    kafka: Mapping[str, object]  # librdkafka's settings
+    topics: Topics
+    store: Store
+    read: Callable[[Manifest], Samples]  # D_t in Order
+    seed: int
+
+
+class Logs:
+    """`periods`, `models` and `serve` from their beginning, and writing to the latter two.
+
+    What is written counts only once it has been read back: somebody else's may have come first.
+    """
+
+    def __init__(self, place: Workplace) -> None:
+        topics = place.topics
+        self.announced = Announced(topics)
+        self._topics = topics
+        self._follower = Follower(
+            place.kafka, {(name, 0): 0 for name in (topics.periods, topics.models, topics.serve)}
+        )
+        self._writer = Writer(place.kafka)
+
+    def __enter__(self) -> Logs:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._follower.close()
+
+    def catch_up(self, stop: threading.Event) -> None:
+        """Read what was there when following began."""
+        self.wait(lambda: self._follower.caught_up or None, stop)
+
+    def wait(self, ask: Callable[[], Found | None], stop: threading.Event) -> Found | None:
+        """What `ask` answers once it is not None; None when `stop` is set first. Raises: BrokerError."""
+        while (found := ask()) is None and not stop.is_set():
+            for message in self._follower.poll(GLANCE):
+                self.announced.take(message.topic(), message.value())
+        return found
+
+    def manifest(self, period: int, stop: threading.Event) -> Manifest | None:
+        """The accepted manifest of a period once it is there; None when stopped. Raises: BrokerError."""
+        manifest = self.wait(lambda: self.announced.manifest(period), stop)
+        return None if stop.is_set() else manifest
+
+    def announce(self, mine: Announcement, stop: threading.Event) -> Announcement | None:
+        """The accepted announcement of that kind and version, mine or an earlier one; None when stopped.
+
+        Raises: BrokerError: Kafka did not take it.
+        """
+        if self.announced.model(mine.kind, mine.version) is None:
+            self._writer.write(self._topics.models, encode(mine), key=f"{mine.kind}/{mine.version}".encode())
+            self._writer.flush()
+        return self.wait(lambda: self.announced.model(mine.kind, mine.version), stop)
+
+    def decide(self, mine: Serve, stop: threading.Event) -> Serve | None:
+        """The gate's record of that period, mine or an earlier one; None when stopped.
+
+        Raises: BrokerError: Kafka did not take it.
+        """
+        if mine.period not in self.announced.gate:
+            self._writer.write(self._topics.serve, encode(mine), key=str(mine.period).encode())
+            self._writer.flush()
+        return self.wait(lambda: self.announced.gate.get(mine.period), stop)
+
+
+def put_all(store: Store, parts: Mapping[str, pa.Table]) -> dict[str, str]:
+    """Role -> name of every part, all of them durable. Raises: StoreError."""
+    return {role: store.put(table) for role, table in parts.items()}
+
+
+def get_all(store: Store, model: Announcement) -> dict[str, pa.Table]:
+    """Role -> part of everything an announcement names. Raises: StoreError."""
+    return {role: store.get(name) for role, name in model.parts.items()}
+
+
+def settings_hash(*settings: BaseModel, seed: int) -> str:
+    """sha256 over what a model's making was told."""
+    told = "\n".join([str(seed), *(one.model_dump_json() for one in settings)])
+    return hashlib.sha256(told.encode()).hexdigest()
+
+
+def now() -> int:
+    """The wall clock in ms: for records that people read; nothing is computed from it."""
+    return time.time_ns() // 1_000_000
+
+
+class Stopwatch:
+    """Seconds by stage, each since the lap before."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, stage: str) -> None:
+        """Book the time since the last lap on a stage."""
+        moment = time.perf_counter()
+        self.seconds[stage] = round(self.seconds.get(stage, 0.0) + moment - self._last, 4)
+        self._last = moment

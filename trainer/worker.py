@@ -1,0 +1,108 @@
+"""The trainer: Θ_t for every period that closes, scored before it learns, stored, then announced.
+
+What dies when, and what becomes of it:
+
+| killed                              | found at the next start  | then                                |
+|-------------------------------------|--------------------------|-------------------------------------|
+| before or while D_t is learnt       | Θ_{t-1} announced        | period t is done again, same bits   |
+| with some or all parts in the store | Θ_{t-1} announced        | the parts are put again, harmlessly |
+| after the announcement was written  | Θ_t announced, by either | the worker goes on with t + 1       |
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+
+from prometheus_client import Gauge, start_http_server
+
+from stream.records import Announcement, Manifest, Score
+from trainer.device import choose_device, warm_up
+from trainer.kafka import CODE_VERSION, Logs, Stopwatch, Workplace, get_all, now, put_all, settings_hash
+from trainer.periods import BaseModel
+from trainer.score import Score as Measured
+from trainer.settings import TrainerSettings
+
+#: Added to the worker's niceness: windowing has the right of way.
+NICENESS = 5
+
+_PERIOD = Gauge("asmg_trainer_period", "Last period learnt")
+_AUC = Gauge("asmg_trainer_auc", "Prequential AUC of the last Θ on the period after it")
+_LOGLOSS = Gauge("asmg_trainer_logloss", "Prequential LogLoss of the last Θ on the period after it, nats")
+_SECONDS = Gauge("asmg_trainer_seconds", "Seconds the last period took", ["stage"])
+
+_log = logging.getLogger(__name__)
+
+
+def train(place: Workplace, settings: TrainerSettings, stop: threading.Event) -> None:
+    """Learn period after period until `stop` is set; the period at hand is left undone then.
+
+    Raises: AsmgError: Kafka or the store fails, or the settings contradict the models there are.
+    """
+    os.nice(NICENESS)
+    device = choose_device(settings.device, settings.threads)
+    server, _ = start_http_server(settings.metrics_port, "127.0.0.1")
+    warm_up(device)
+    try:
+        with Logs(place) as logs:
+            logs.catch_up(stop)
+            period = logs.announced.last_theta()
+            last = logs.announced.model("theta", period)
+            model = (
+                BaseModel.restore(settings, place.seed, device, get_all(place.store, last)) if last else None
+            )
+            while manifest := logs.manifest(period + 1, stop):
+                period, watch = manifest.period, Stopwatch()
+                d_t = place.read(manifest)
+                model = model or BaseModel.begin(settings, place.seed, device, d_t)
+                read = model.read(period, d_t)
+                watch.lap("read")
+                measured = model.score(read)
+                watch.lap("score")
+                model.learn(read)
+                watch.lap("train")
+                parts = put_all(place.store, model.parts())
+                watch.lap("write")
+                mine = Announcement(
+                    kind="theta",
+                    version=period,
+                    parts=parts,
+                    parents=_parents(logs, manifest),
+                    score=score_record(measured, len(read.examples)),
+                    seconds=watch.seconds,
+                    settings_sha256=settings_hash(settings, seed=place.seed),
+                    code_version=CODE_VERSION,
+                    announced_at=now(),
+                )
+                accepted = logs.announce(mine, stop)
+                if accepted is None:
+                    return
+                if accepted.parts != mine.parts:
+                    model = BaseModel.restore(settings, place.seed, device, get_all(place.store, accepted))
+                _report(mine, measured)
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def score_record(measured: Measured, rows: int) -> Score:
+    """The score as announcements have it: None for what is not finite."""
+    return Score(auc=measured.auc, logloss=measured.logloss if measured.finite else None, rows=rows)
+
+
+def _parents(logs: Logs, manifest: Manifest) -> dict[str, str]:
+    """What Θ_t was made of: its manifest, and Θ_{t-1}."""
+    before = logs.announced.model("theta", manifest.period - 1)
+    theta = {f"theta/{before.version}": before.hash()} if before else {}
+    return {f"period/{manifest.period}": manifest.hash()} | theta
+
+
+def _report(mine: Announcement, measured: Measured) -> None:
+    _PERIOD.set(mine.version)
+    _AUC.set(float("nan") if measured.auc is None else measured.auc)
+    _LOGLOSS.set(measured.logloss)
+    for stage, spent in mine.seconds.items():
+        _SECONDS.labels(stage).set(spent)
+    auc = "-" if measured.auc is None else f"{measured.auc:.4f}"
+    _log.info("theta/%d: Θ before it AUC %s, LogLoss %.4f", mine.version, auc, measured.logloss)
