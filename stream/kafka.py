@@ -87,10 +87,12 @@ class Writer:
         self._failed: KafkaError | None = None
         self._producer = Producer(
             {
+                "linger.ms": 5,
+                "compression.type": "lz4",
                 **kafka,
                 "enable.idempotence": True,
                 "acks": "all",
-                "linger.ms": 5,
+                "delivery.report.only.error": True,
                 "message.max.bytes": 8 * 1024 * 1024,
                 "message.timeout.ms": int(PATIENCE * 1000),
                 "log_level": 2,
@@ -171,6 +173,10 @@ class Follower:
     def caught_up(self) -> bool:
         """Whether everything that was there when following began has been read."""
         return all(self.positions[place] >= end for place, end in self._ends.items())
+
+    def end_of(self, topic: str, partition: int) -> int:
+        """The offset behind the last record of any partition, now. Raises: BrokerError."""
+        return offsets(self._consumer, topic, partition)[1]
 
     def close(self) -> None:
         """Leave."""

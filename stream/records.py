@@ -33,6 +33,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     opened_at: int = 0  # ms, wall clock
     closed_at: int = 0  # ms, wall clock
     last_event_at: int = 0  # ms, when Kafka took the event that decided the last sample (or one just before)
+    ends: int = 0  # ends of the stream that lie before its cut, or at it
     settings: dict[str, int | str | None] = {}
 
     def hash(self) -> str:
@@ -87,10 +88,10 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
 
     partition: int
     offset: int  # of `events`: the first that is not in it
-    number: int  # the next sample's
-    base: str
-    deltas: tuple[str, ...]
-    rest: str  # what is small and written whole each time
+    busy_ms: int = 0  # for which input was waiting, since the start
+    base: str  # every user's positives at some time before
+    deltas: tuple[str, ...]  # those of users whose positives changed, one after the other since the base
+    rest: str  # all else: small, and written whole each time
     settings: dict[str, int | str | None]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stream.close.manifests import Manifests
 from stream.errors import CorruptRecord
 from stream.records import Announcement, Kind, Manifest, Serve, decode
 from stream.topics import Topics
@@ -12,7 +13,7 @@ class Announced:
 
     def __init__(self, topics: Topics) -> None:
         self.topics = topics
-        self.manifests: list[Manifest] = []  # accepted ones, by period from 0
+        self.manifests = Manifests()
         self.models: dict[tuple[Kind, int], Announcement] = {}
         self.gate: dict[int, Serve] = {}  # by period, the gate's own
         self.unreadable = 0
@@ -21,7 +22,7 @@ class Announced:
         """One record of one of the three topics."""
         try:
             if topic == self.topics.periods:
-                self._take_manifest(decode(Manifest, value))
+                self.manifests.take(decode(Manifest, value))
             elif topic == self.topics.models:
                 model = decode(Announcement, value)
                 self.models.setdefault((model.kind, model.version), model)
@@ -53,8 +54,3 @@ class Announced:
         while period + 1 in self.gate:
             period += 1
         return period
-
-    def _take_manifest(self, manifest: Manifest) -> None:
-        parent = self.manifests[-1].hash() if self.manifests else ""
-        if manifest.period == len(self.manifests) and manifest.parent == parent:
-            self.manifests.append(manifest)

@@ -1,0 +1,97 @@
+"""Batches as they travel in `samples`: an Arrow message, and headers that say what it may be used for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from confluent_kafka import Message
+
+from stream.errors import CorruptRecord
+from stream.samples import Samples
+
+#: A message above this size, in bytes, is split.
+LARGEST = 4 * 1024 * 1024
+
+Headers = list[tuple[str, bytes]]
+
+
+@dataclass(frozen=True)
+class Reached:
+    """How far the log of a partition had been read when a batch left; counts and times since the start."""
+
+    watermark: int  # ms; every sample decided before it is in this batch or an earlier one
+    ends: int  # end ticks met
+    offset: int  # of `events`: the first that was not read
+    event_at: int  # ms, when Kafka took the event that began the step
+    counts: dict[str, int]  # used, pending, late, delayed, duplicate, dead, produced
+    busy_ms: int  # for which input was waiting
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Consecutive samples of one partition."""
+
+    partition: int
+    first: int  # number of the first sample, or of the next one where there is none
+    samples: Samples
+    reached: Reached
+
+
+def messages(batch: Batch, before: Reached) -> Iterator[tuple[bytes, Headers]]:
+    """Value and headers of the records a batch is written as: several where it is large.
+
+    before: what the batch before had reached, and all that the first pieces may promise.
+    """
+    value = batch.samples.encode() if len(batch.samples) else b""
+    if len(value) <= LARGEST or len(batch.samples) == 1:
+        yield value, _headers(batch)
+        return
+    middle, rows = len(batch.samples) // 2, np.arange(len(batch.samples))
+    some, rest = batch.samples.take(rows[:middle]), batch.samples.take(rows[middle:])
+    yield from messages(Batch(batch.partition, batch.first, some, before), before)
+    yield from messages(Batch(batch.partition, batch.first + middle, rest, batch.reached), before)
+
+
+def read_batch(message: Message) -> Batch:
+    """The batch in a record of `samples`. Raises: CorruptRecord: there is none."""
+    value = message.value()
+    try:
+        headers = dict(message.headers() or ())
+        batch = Batch(
+            partition=int(headers["partition"]),
+            first=int(headers["first"]),
+            samples=Samples.decode(value) if value else Samples.empty(),
+            reached=Reached(
+                watermark=int(headers["watermark"]),
+                ends=int(headers["ends"]),
+                offset=int(headers["offset"]),
+                event_at=int(headers["event_at"]),
+                counts=msgspec.json.decode(headers["counts"], type=dict[str, int]),
+                busy_ms=int(headers["busy_ms"]),
+            ),
+        )
+    except (KeyError, ValueError, msgspec.DecodeError) as error:
+        raise CorruptRecord(f"a record of samples has unusable headers: {error}") from error
+    numbers = np.arange(batch.first, batch.first + int(headers["rows"]))
+    if batch.partition != message.partition() or not np.array_equal(batch.samples.number, numbers):
+        raise CorruptRecord(f"a record of samples, partition {message.partition()}, belies its headers")
+    return batch
+
+
+def _headers(batch: Batch) -> Headers:
+    reached = batch.reached
+    numbers = {
+        "partition": batch.partition,
+        "first": batch.first,
+        "rows": len(batch.samples),
+        "watermark": reached.watermark,
+        "ends": reached.ends,
+        "offset": reached.offset,
+        "event_at": reached.event_at,
+        "busy_ms": reached.busy_ms,
+    }
+    headers = [(name, b"%d" % number) for name, number in numbers.items()]
+    return [*headers, ("counts", msgspec.json.encode(reached.counts))]

@@ -1,0 +1,232 @@
+"""Closing: follows the samples of all partitions and writes one manifest a period.
+
+What dies when, and what becomes of it:
+
+| killed                          | found at the next start       | then                                   |
+|---------------------------------|-------------------------------|----------------------------------------|
+| before a manifest is written    | the manifest before           | the same samples are cut the same way  |
+| after it                        | it                            | the next begins where it says          |
+| while another closer is at work | whichever manifest came first | both go on from it: they are the same  |
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from prometheus_client import Counter, Gauge
+
+from stream import kafka
+from stream.close.batches import Batch, Reached, read_batch
+from stream.close.cut import Cut, Cutter
+from stream.close.manifests import Manifests, check_settings
+from stream.errors import ConfigurationError, CorruptRecord
+from stream.records import Manifest, decode, encode
+from stream.settings import StreamSettings
+from stream.topics import Topics
+from stream.window.kernels import NEVER
+from stream.window.log import tick
+
+_PERIOD = Gauge("asmg_closer_period", "Last period closed")
+_SAMPLES = Gauge("asmg_closer_period_samples", "Samples of the last period closed")
+_UNREADABLE = Counter("asmg_closer_unreadable", "Records of samples or periods that nobody can read")
+_TICKS = Counter("asmg_closer_ticks", "Ticks written for partitions that stood still")
+
+
+def settle_settings(
+    broker: Mapping[str, object], topics: Topics, settings: StreamSettings, stop: threading.Event
+) -> None:
+    """Records the settings as manifest 0 where there is none yet.
+
+    Raises: ConfigurationError: periods were begun under other settings.
+    """
+    with _Periods(broker, topics, kafka.Writer(broker)) as periods:
+        periods.accepted(Manifest(period=0, parent="", reason="settings", settings=settings.shape()), stop)
+        if periods.chain:
+            check_settings(periods.chain[0], settings.shape())
+
+
+class Closer:
+    """Closes periods while it lives; `turn` does what is to be done now."""
+
+    def __init__(
+        self, broker: Mapping[str, object], topics: Topics, settings: StreamSettings, writer: kafka.Writer
+    ) -> None:
+        self._topics, self._settings, self._writer = topics, settings, writer
+        self._periods = _Periods(broker, topics, writer)
+        last = self._periods.chain[-1]
+        partitions = range(settings.partitions)
+        self._places = {
+            one: _Place(begin=max(begin, end - 1))
+            for one in partitions
+            for begin, end in [last.at.get(str(one), (0, 0))]
+        }
+        self._cutter = Cutter(
+            settings.partitions,
+            settings.period_count,
+            settings.period_span,
+            begin={one: last.samples[str(one)][1] for one in partitions if str(one) in last.samples},
+            ends=last.ends,
+        )
+        self._follower = kafka.Follower(
+            broker, {(topics.samples, one): self._places[one].begin for one in partitions}
+        )
+
+    def turn(self, stop: threading.Event) -> None:
+        """Take in what has come, close what can be closed, move on partitions that stand still.
+
+        Raises: BrokerError; ConfigurationError: somebody closed a period otherwise.
+        """
+        for message in self._follower.poll(0.0):
+            try:
+                batch = read_batch(message)
+            except CorruptRecord:
+                _UNREADABLE.inc()
+                continue
+            self._take(batch, message.offset())
+            for cut in self._cutter.cuts():
+                self._close(cut, batch.reached.event_at, stop)
+        self._move_on_idle()
+
+    def close(self) -> None:
+        """Leave."""
+        self._follower.close()
+        self._periods.close()
+
+    def _take(self, batch: Batch, offset: int) -> None:
+        place = self._places[batch.partition]
+        known = self._cutter.next_number(batch.partition)
+        if batch.first > known:
+            return
+        self._cutter.add(batch.partition, batch.samples, batch.reached.watermark, batch.reached.ends)
+        if place.reached is None or batch.reached.watermark > place.reached.watermark:
+            place.moved_at = time.monotonic()
+        if place.reached is None or batch.reached.offset >= place.reached.offset:
+            place.reached = batch.reached
+        if (stop := batch.first + len(batch.samples)) > known:
+            place.batches.append((stop, offset))
+
+    def _close(self, cut: Cut, event_at: int, stop: threading.Event) -> None:
+        last = self._periods.chain[-1]
+        now = time.time_ns() // 1_000_000
+        reached = [place.reached for place in self._places.values() if place.reached is not None]
+        counts = {name: sum(one.counts[name] for one in reached) for name in reached[0].counts}
+        mine = Manifest(
+            period=last.period + 1,
+            parent=last.hash(),
+            reason=cut.reason,
+            cut=cut.last,
+            count=cut.count,
+            positives=cut.positives,
+            sha256=cut.sha256,
+            samples={str(one): numbers for one, numbers in cut.samples.items()},
+            at={str(one): self._places[one].pass_by(*numbers) for one, numbers in cut.samples.items()},
+            counts=counts,
+            busy_seconds=sum(one.busy_ms for one in reached) / 1000,
+            opened_at=last.closed_at or now,
+            closed_at=now,
+            last_event_at=event_at,
+            ends=cut.ends,
+        )
+        accepted = self._periods.accepted(mine, stop)
+        if accepted is not None and accepted.hash() != mine.hash():
+            raise ConfigurationError(
+                f"period {mine.period} was closed otherwise by somebody else: is another version of asmg, or "
+                f"another log, at work under {self._topics.prefix}*?"
+            )
+        _PERIOD.set(mine.period)
+        _SAMPLES.set(mine.count)
+
+    def _move_on_idle(self) -> None:
+        """Writes ticks for partitions whose watermark has stood still while that of others moved."""
+        deadline = time.monotonic() - self._settings.idle_after / 1000
+        still = {one for one, place in self._places.items() if place.moved_at < deadline}
+        if not still:
+            return
+        marks = {one: place.watermark for one, place in self._places.items()}
+        moving = [mark for one, mark in marks.items() if one not in still]
+        if moving:
+            target = min(moving)
+        elif self._settings.clock == "wall":
+            target = time.time_ns() // 1_000_000 - self._settings.lateness - self._settings.idle_after
+        else:
+            return
+        behind = [one for one in still if marks[one] < target and target > NEVER]
+        for one in behind:
+            place = self._places[one]
+            place.moved_at = time.monotonic()  # not again before the tick has come round
+            if self._follower.end_of(self._topics.events, one) <= place.offset:
+                self._writer.write(self._topics.events, tick(target), partition=one)
+                _TICKS.inc()
+        if behind:
+            self._writer.flush()
+
+
+@dataclass(eq=False)
+class _Place:
+    """Where closing is in one partition of `samples`."""
+
+    begin: int  # offset from which the samples in no period yet are found
+    #: (last number + 1, offset) of the records that hold samples in no period yet
+    batches: list[tuple[int, int]] = field(default_factory=list)
+    reached: Reached | None = None
+    moved_at: float = field(default_factory=time.monotonic)  # when its watermark rose
+
+    @property
+    def watermark(self) -> int:
+        return NEVER if self.reached is None else self.reached.watermark
+
+    @property
+    def offset(self) -> int:
+        return 0 if self.reached is None else self.reached.offset
+
+    def pass_by(self, first: int, stop: int) -> tuple[int, int]:
+        """Offsets [begin, end) between which the samples [first, stop) are found; goes on behind them.
+
+        The next period begins at the last of these records, which may hold its first samples too.
+        """
+        if first == stop:
+            return self.begin, self.begin
+        begin = next(offset for end, offset in self.batches if end > first)
+        last = next(offset for end, offset in self.batches if end >= stop)
+        self.batches = [(end, offset) for end, offset in self.batches if end > stop]
+        self.begin = last
+        return begin, last + 1
+
+
+class _Periods:
+    """The topic `periods`: what is accepted, and writing to it."""
+
+    def __init__(self, broker: Mapping[str, object], topics: Topics, writer: kafka.Writer) -> None:
+        self.chain = Manifests()
+        self._topic, self._writer = topics.periods, writer
+        self._follower = kafka.Follower(broker, {(topics.periods, 0): 0})
+        while not self._follower.caught_up:
+            self._read()
+
+    def __enter__(self) -> _Periods:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def accepted(self, mine: Manifest, stop: threading.Event) -> Manifest | None:
+        """Write the manifest unless its number is taken; what was accepted under it. None when stopped."""
+        if len(self.chain) <= mine.period:
+            self._writer.write(self._topic, encode(mine), key=str(mine.period).encode())
+            self._writer.flush()
+        while len(self.chain) <= mine.period and not stop.is_set():
+            self._read()
+        return self.chain[mine.period] if len(self.chain) > mine.period else None
+
+    def close(self) -> None:
+        self._follower.close()
+
+    def _read(self) -> None:
+        for message in self._follower.poll(kafka.GLANCE):
+            try:
+                self.chain.take(decode(Manifest, message.value()))
+            except CorruptRecord:
+                _UNREADABLE.inc()

@@ -1,0 +1,67 @@
+"""D_t as a manifest names it, read back from `samples`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+import numpy as np
+
+from stream import kafka
+from stream.close.batches import Batch, read_batch
+from stream.errors import CorruptRecord, GapError
+from stream.records import Manifest
+from stream.samples import Samples
+from stream.topics import Topics
+
+
+class PeriodReader:
+    """Reads periods one after the other."""
+
+    def __init__(self, broker: Mapping[str, object], topics: Topics) -> None:
+        self._consumer = kafka.consumer(broker, wait=10)
+        self._topic = topics.samples
+
+    def __call__(self, manifest: Manifest) -> Samples:
+        """D_t in Order.
+
+        Raises: GapError: `samples` lacks some of it; CorruptRecord: it is not what the manifest hashed;
+        BrokerError.
+        """
+        parts = []
+        for partition, (first, stop) in manifest.samples.items():
+            begin, end = manifest.at[partition]
+            if first < stop:
+                records = kafka.between(self._consumer, self._topic, int(partition), begin, end)
+                parts.append(_numbered([read_batch(one) for one in records], first, stop, manifest))
+        samples = Samples.concat(parts)
+        samples = samples.take(samples.in_order())
+        if hash_of(samples) != manifest.sha256:
+            raise CorruptRecord(f"the samples of period {manifest.period} are not those its manifest hashed")
+        return samples
+
+    def close(self) -> None:
+        """Leave."""
+        self._consumer.close()
+
+
+def hash_of(samples: Samples) -> str:
+    """sha256 over the row hashes of samples in Order, as little-endian uint64."""
+    return hashlib.sha256(samples.row_hash.astype("<u8").tobytes()).hexdigest()
+
+
+def _numbered(batches: list[Batch], first: int, stop: int, manifest: Manifest) -> Samples:
+    """The samples [first, stop) of one partition, each taken from the first batch that brings it."""
+    parts, wanted = [], first
+    for batch in batches:
+        numbers = batch.samples.number
+        if len(numbers) and numbers[0] <= wanted:
+            rows = np.flatnonzero((numbers >= wanted) & (numbers < stop))
+            parts.append(batch.samples.take(rows))
+            wanted += len(rows)
+    if wanted < stop:
+        raise GapError(
+            f"period {manifest.period}: samples from number {wanted} on are missing "
+            "from where its manifest says they are"
+        )
+    return Samples.concat(parts)

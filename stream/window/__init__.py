@@ -1,0 +1,1 @@
+"""From events to samples: order by event time, join impressions with clicks, label, number."""

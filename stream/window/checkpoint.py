@@ -1,0 +1,247 @@
+"""A partition's state as Arrow tables and back: users' positives as a base and deltas, the rest whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from stream.errors import CorruptArtefact
+from stream.settings import StreamSettings
+from stream.window.partition import Counts, Partition
+from stream.window.state import Events, Ints
+
+_PASTS = pa.schema(
+    [
+        pa.field("user_id", pa.string()),
+        pa.field("items", pa.list_(pa.string())),  # newest first
+        pa.field("times", pa.list_(pa.int64())),  # ms
+    ]
+)
+
+_KEY = [pa.field("user_id", pa.string()), pa.field("impression_id", pa.string())]
+
+_PENDING = pa.struct(
+    [
+        *_KEY,  # impression_id null: a click that came without
+        pa.field("kind", pa.int8()),
+        pa.field("ts", pa.int64()),
+        pa.field("item_id", pa.string()),
+        pa.field("categories", pa.list_(pa.string())),
+        pa.field("offset", pa.int64()),
+        pa.field("source", pa.string()),
+        pa.field("row", pa.int64()),
+        pa.field("value", pa.binary()),  # of a click that may yet turn out dead
+    ]
+)
+
+_IMPRESSION = pa.struct([*_KEY, pa.field("ts", pa.int64()), pa.field("clicked", pa.bool_())])
+
+_ROW = pa.struct(
+    [
+        *_KEY,
+        pa.field("ts", pa.int64()),
+        pa.field("item_id", pa.string()),
+        pa.field("categories", pa.list_(pa.string())),
+        pa.field("history", pa.list_(pa.string())),
+    ]
+)
+
+_REST = pa.schema(
+    [
+        pa.field("partition", pa.int32()),
+        pa.field("offset", pa.int64()),
+        pa.field("number", pa.int64()),
+        pa.field("watermark", pa.int64()),
+        pa.field("ends", pa.int64()),
+        pa.field("counts", pa.string()),  # JSON
+        pa.field("newest", pa.string()),  # JSON: source -> largest row seen
+        pa.field("pending", pa.list_(_PENDING)),
+        pa.field("impressions", pa.list_(_IMPRESSION)),
+        pa.field("rows", pa.list_(_ROW)),  # open ones
+    ]
+)
+
+
+def pasts_table(state: Partition, users: Ints | None = None) -> pa.Table:
+    """The positives of these users (by code), or of all that have any."""
+    if users is None:
+        users = np.flatnonzero(state.pasts.count[: len(state.users.names)])
+    offsets, items, times = state.pasts.of(users)
+    starts = pa.array(offsets.astype(np.int32))
+    return pa.Table.from_arrays(
+        [
+            _names(state.users.names, users),
+            pa.ListArray.from_arrays(starts, _names(state.items.names, items)),
+            pa.ListArray.from_arrays(starts, pa.array(times)),
+        ],
+        schema=_PASTS,
+    )
+
+
+def rest_table(state: Partition, partition: int, offset: int) -> pa.Table:
+    """All of the state but users' positives, as one row."""
+    impressions = [
+        {
+            "user_id": state.users.names[user],
+            "impression_id": name,
+            "ts": int(state.impressions.ts[slot]),
+            "clicked": bool(state.impressions.clicked[slot]),
+        }
+        for (user, name), slot in state.impressions.items()
+    ]
+    newest = {state.sources.names[source]: row for source, row in state.newest.items()}
+    row = {
+        "partition": partition,
+        "offset": offset,
+        "number": state.number,
+        "watermark": state.watermark,
+        "ends": state.ends,
+        "counts": msgspec.json.encode(state.counts).decode(),
+        "newest": msgspec.json.encode(newest).decode(),
+        "pending": _pending(state),
+        "impressions": impressions,
+        "rows": _rows(state),
+    }
+    return pa.Table.from_pylist([row], schema=_REST)
+
+
+def restore(
+    settings: StreamSettings, pasts: Iterable[pa.Table], rest: pa.Table, partition: int, offset: int
+) -> Partition:
+    """The partition whose base, deltas and rest these are.
+
+    Raises: CorruptArtefact: the tables are no such state, or that of another place.
+    """
+    state = Partition(settings)
+    try:
+        for table in pasts:
+            _restore_pasts(state, table)
+        row = rest.cast(_REST).to_pylist()[0]
+    except (pa.ArrowException, KeyError, ValueError, IndexError) as error:
+        raise CorruptArtefact(f"a checkpoint of partition {partition} cannot be read: {error}") from error
+    if (row["partition"], row["offset"]) != (partition, offset):
+        raise CorruptArtefact(
+            f"a checkpoint is of partition {row['partition']}, offset {row['offset']}, "
+            f"not of {partition}, {offset}"
+        )
+    state.number, state.watermark, state.ends = row["number"], row["watermark"], row["ends"]
+    state.counts = msgspec.json.decode(row["counts"], type=Counts)
+    newest = msgspec.json.decode(row["newest"], type=dict[str, int])
+    state.newest = {state.sources[name]: last for name, last in newest.items()}
+    for one in row["impressions"]:
+        _restore_impression(state, one)
+    _restore_rows(state, row["rows"])
+    _restore_pending(state, row["pending"])
+    return state
+
+
+def _pending(state: Partition) -> list[dict[str, Any]]:
+    waiting = state.pending
+    return [
+        {
+            "user_id": state.users.names[user],
+            "impression_id": None if slot < 0 else state.impressions.names[slot],
+            "kind": kind,
+            "ts": ts,
+            "item_id": state.items.names[item],
+            "categories": state.lists.ids(code),
+            "offset": offset,
+            "source": None if source < 0 else state.sources.names[source],
+            "row": row,
+            "value": state.values.get(offset),
+        }
+        for kind, ts, user, item, code, slot, offset, source, row in zip(
+            waiting.kind.tolist(), waiting.ts.tolist(), waiting.user.tolist(), waiting.item.tolist(),
+            waiting.lists.tolist(), waiting.slot.tolist(), waiting.offset.tolist(), waiting.source.tolist(),
+            waiting.row.tolist(), strict=True,
+        )
+    ]  # fmt: skip
+
+
+def _rows(state: Partition) -> list[dict[str, Any]]:
+    rows, alive = state.rows, state.rows.alive()
+    offsets, history = rows.histories(alive)
+    names = [state.items.names[item] for item in history.tolist()]
+    return [
+        {
+            "user_id": state.users.names[rows.user[row]],
+            "impression_id": state.impressions.names[rows.slot[row]],
+            "ts": int(rows.ts[row]),
+            "item_id": state.items.names[rows.item[row]],
+            "categories": state.lists.ids(int(rows.lists[row])),
+            "history": names[offsets[place] : offsets[place + 1]],
+        }
+        for place, row in enumerate(alive.tolist())
+    ]
+
+
+def _restore_pasts(state: Partition, table: pa.Table) -> None:
+    table = table.cast(_PASTS).combine_chunks()
+    if not table.num_rows:
+        return
+    users = state.users.of(table["user_id"].to_pylist())
+    state.pasts.reserve(len(state.users.names))
+    items, times = table["items"].chunk(0), table["times"].chunk(0)
+    codes = state.items.of(items.flatten().to_pylist())
+    state.pasts.put(users, items.offsets.to_numpy().astype(np.int64), codes, times.flatten().to_numpy())
+
+
+def _restore_impression(state: Partition, one: dict[str, Any]) -> int:
+    impressions = state.impressions
+    slot = impressions[state.users[str(one["user_id"])], str(one["impression_id"])]
+    impressions.reserve()
+    impressions.ts[slot], impressions.clicked[slot] = one["ts"], one["clicked"]
+    return slot
+
+
+def _restore_rows(state: Partition, found: list[dict[str, Any]]) -> None:
+    rows, impressions = state.rows, state.impressions
+    rows.reserve(len(found))
+    for row, one in enumerate(found):
+        user = state.users[str(one["user_id"])]
+        slot = impressions[user, str(one["impression_id"])]
+        history = state.items.of(one["history"])
+        end = int(rows.history_end[row])
+        rows.ts[row] = one["ts"]
+        rows.decided[row] = rows.ts[row] + state.settings.window
+        rows.user[row], rows.item[row] = user, state.items[str(one["item_id"])]
+        rows.lists[row] = state.lists[tuple(one["categories"])]
+        rows.slot[row], rows.label[row], rows.done[row] = slot, 0, False
+        rows.history[end : end + len(history)] = history
+        rows.history_end[row + 1] = end + len(history)
+        impressions.row[slot] = row
+    rows.count = len(found)
+
+
+def _restore_pending(state: Partition, found: list[dict[str, Any]]) -> None:
+    user = state.users.of([str(one["user_id"]) for one in found])
+    slots = [
+        -1 if one["impression_id"] is None else state.impressions[who, str(one["impression_id"])]
+        for who, one in zip(user.tolist(), found, strict=True)
+    ]
+    sources = [-1 if one["source"] is None else state.sources[str(one["source"])] for one in found]
+
+    def column(name: str, kind: type[np.generic]) -> npt.NDArray[Any]:
+        return np.array([one[name] for one in found], kind)
+
+    state.pending = Events(
+        kind=column("kind", np.int8),
+        ts=column("ts", np.int64),
+        user=user,
+        item=state.items.of([str(one["item_id"]) for one in found]),
+        lists=state.lists.of([tuple(one["categories"]) for one in found]),
+        slot=np.array(slots, np.int32),
+        offset=column("offset", np.int64),
+        source=np.array(sources, np.int32),
+        row=column("row", np.int64),
+    )
+    state.values = {one["offset"]: one["value"] for one in found if one["value"] is not None}
+
+
+def _names(names: list[str], codes: npt.NDArray[np.integer]) -> pa.StringArray:
+    return pa.array([names[code] for code in codes.tolist()], pa.string())

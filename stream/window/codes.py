@@ -1,0 +1,73 @@
+"""Ids as small numbers, so that what happens per event happens to integers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import blake2b
+
+import numpy as np
+import numpy.typing as npt
+
+
+class Codes(dict[str, int]):
+    """Id -> code; an id gets the next code when it is first looked up. Codes mean nothing outside."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+        self._hashes = np.zeros(0, np.uint64)
+
+    def __missing__(self, name: str) -> int:
+        code = self[name] = len(self.names)
+        self.names.append(name)
+        return code
+
+    def of(self, names: Iterable[str | int]) -> npt.NDArray[np.int32]:
+        """The code of each id."""
+        texts = [name if name.__class__ is str else str(name) for name in names]
+        return np.array(list(map(self.__getitem__, texts)), np.int32)
+
+    def hashes(self) -> npt.NDArray[np.uint64]:
+        """By code: a stable 64-bit hash of the id."""
+        if len(self._hashes) < len(self.names):
+            new = hashes_of(self.names[len(self._hashes) :])
+            self._hashes = np.concatenate([self._hashes, new])
+        return self._hashes
+
+
+class Lists(dict[tuple[str | int, ...], int]):
+    """A tuple of category ids -> code; what a code stands for is kept as codes of the single ids."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.members = Codes()
+        self.offsets: list[int] = [0]
+        self.flat: list[int] = []
+        self._arrays = (np.zeros(1, np.int64), np.zeros(0, np.int32))
+
+    def __missing__(self, ids: tuple[str | int, ...]) -> int:
+        code = self[ids] = len(self.offsets) - 1
+        self.flat += self.members.of(ids).tolist()
+        self.offsets.append(len(self.flat))
+        return code
+
+    def of(self, lists: Iterable[tuple[str | int, ...]]) -> npt.NDArray[np.int32]:
+        """The code of each tuple of ids."""
+        return np.array(list(map(self.__getitem__, lists)), np.int32)
+
+    def arrays(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+        """Offsets [lists + 1] into the members' codes, and these."""
+        if len(self._arrays[0]) < len(self.offsets):
+            self._arrays = (np.array(self.offsets, np.int64), np.array(self.flat, np.int32))
+        return self._arrays
+
+    def ids(self, code: int) -> list[str]:
+        """The category ids that a code stands for."""
+        members = self.flat[self.offsets[code] : self.offsets[code + 1]]
+        return [self.members.names[member] for member in members]
+
+
+def hashes_of(names: Iterable[str]) -> npt.NDArray[np.uint64]:
+    """A stable 64-bit hash of each text (blake2b over UTF-8)."""
+    digests = b"".join(blake2b(name.encode(), digest_size=8).digest() for name in names)
+    return np.frombuffer(digests, "<u8").astype(np.uint64)

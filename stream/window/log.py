@@ -1,0 +1,119 @@
+"""Consecutive records of one partition of `events`, and the events they hold as columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+#: Values of `kind`; an impression is taken before a click of the same time.
+IMPRESSION, CLICK, TICK, UNUSABLE = 0, 1, 2, 3
+
+#: The longest id, in characters, and the most categories an item may come with.
+LONGEST_ID, MOST_CATEGORIES = 512, 64
+
+#: An id: text, or an integer that stands for its decimal digits.
+Id = Annotated[str, Meta(min_length=1, max_length=LONGEST_ID)] | int
+
+#: Event time in ms, up to the year 9999.
+Ms = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
+
+Categories = Annotated[tuple[Id, ...], Meta(max_length=MOST_CATEGORIES)]
+
+
+class Impression(Struct, tag_field="type", tag="impression", frozen=True):
+    """An item was shown to a user."""
+
+    kind: ClassVar[int] = IMPRESSION
+    impression_id: Id
+    user_id: Id
+    item_id: Id
+    ts: Ms
+    categories: Categories = ()
+
+
+class Click(Struct, tag_field="type", tag="click", frozen=True):
+    """A user took an item, perhaps after an impression of it."""
+
+    kind: ClassVar[int] = CLICK
+    user_id: Id
+    item_id: Id
+    ts: Ms
+    impression_id: Id | None = None
+    categories: Categories = ()
+
+
+class Tick(Struct, tag_field="type", tag="tick", frozen=True, omit_defaults=True):
+    """Nothing older than the watermark comes any more; with `end`, the stream ends here for now."""
+
+    kind: ClassVar[int] = TICK
+    watermark: Ms
+    end: bool = False
+
+
+class Unusable(Struct, frozen=True):
+    """What stands in the place of a record that is no event."""
+
+    kind: ClassVar[int] = UNUSABLE
+    reason: str
+
+
+Event = Impression | Click | Tick | Unusable
+
+#: Raises TypeError for None.
+_decode: Callable[[Any], Event] = msgspec.json.Decoder(Impression | Click | Tick).decode
+
+
+@dataclass(frozen=True, eq=False)
+class Log:
+    """n consecutive records of one partition."""
+
+    values: list[bytes | None]
+    offsets: list[int]
+    timestamps: list[int]  # ms, Kafka's (LogAppendTime)
+    sources: list[bytes | None]  # header `source`; None where the producer does not number its rows
+    rows: list[int]  # header `row`, -1 where there is none
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def part(self, start: int, stop: int) -> Log:
+        """The records [start, stop)."""
+        which = slice(start, stop)
+        return Log(
+            self.values[which],
+            self.offsets[which],
+            self.timestamps[which],
+            self.sources[which],
+            self.rows[which],
+        )
+
+
+def tick(watermark: int, end: bool = False) -> bytes:
+    """A tick as it stands in `events`."""
+    return msgspec.json.encode(Tick(watermark, end))
+
+
+def decode(values: list[bytes | None]) -> list[Event]:
+    """The event in each value, `Unusable` with its reason where there is none.
+
+    One value at a time: joined into one list, two broken values can make a valid one.
+    """
+    try:
+        return list(map(_decode, values))
+    except (msgspec.DecodeError, UnicodeDecodeError, TypeError):
+        return [_decode_one(value) for value in values]
+
+
+def _decode_one(value: bytes | None) -> Event:
+    if not value:
+        return Unusable("the record is empty")
+    try:
+        return _decode(value)
+    except UnicodeDecodeError as error:
+        return Unusable(f"not UTF-8: {error.reason} at byte {error.start}")
+    except msgspec.DecodeError as error:
+        return Unusable(str(error).replace("$.", ""))
