@@ -225,24 +225,36 @@ def between(client: Consumer, topic: str, partition: int, begin: int, end: int) 
 
     Raises: BrokerError: Kafka refuses, or gives nothing for too long.
     """
-    found: list[Message] = []
-    if begin == end:
+    return spans(client, topic, {partition: (begin, end)})[partition]
+
+
+def spans(client: Consumer, topic: str, wanted: Mapping[int, tuple[int, int]]) -> dict[int, list[Message]]:
+    """By partition the records at the offsets [begin, end); assigns the consumer to all of them together.
+
+    Raises: BrokerError: Kafka refuses, or gives nothing for too long.
+    """
+    found: dict[int, list[Message]] = {partition: [] for partition in wanted}
+    missing = {partition: end for partition, (begin, end) in wanted.items() if begin < end}
+    if not missing:
         return found
-    client.assign([TopicPartition(topic, partition, begin)])
+    client.assign([TopicPartition(topic, partition, wanted[partition][0]) for partition in missing])
     deadline = time.monotonic() + ANSWER
-    while time.monotonic() < deadline:
-        for message in client.consume(1000, GLANCE):
-            error = message.error()
-            if error is not None and error.code() != KafkaError._PARTITION_EOF:
-                raise_unless_passing(error)
-            elif error is not None or message.offset() >= end:
-                return found
-            else:
-                found.append(message)
-                deadline = time.monotonic() + ANSWER
-                if message.offset() == end - 1:
-                    return found
-    raise BrokerError(f"Kafka gave nothing of topic {topic}, partition {partition}, for {ANSWER:.0f} s")
+    while missing:
+        if time.monotonic() > deadline:
+            raise BrokerError(f"Kafka gave nothing of topic {topic} for {ANSWER:.0f} s: {sorted(missing)}")
+        message = client.poll(GLANCE)
+        if message is None or (end := missing.get(message.partition())) is None:
+            continue
+        error, partition = message.error(), message.partition()
+        if error is not None and error.code() != KafkaError._PARTITION_EOF:
+            raise_unless_passing(error)
+            continue
+        if error is None and message.offset() < end:
+            found[partition].append(message)
+            deadline = time.monotonic() + ANSWER
+        if error is not None or message.offset() >= end - 1:
+            del missing[partition]
+    return found
 
 
 def header(message: Message, name: str) -> bytes | None:

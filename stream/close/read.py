@@ -28,12 +28,12 @@ class PeriodReader:
         Raises: GapError: `samples` lacks some of it; CorruptRecord: it is not what the manifest hashed;
         BrokerError.
         """
+        wanted = {int(partition): span for partition, span in manifest.at.items()}
+        records = kafka.spans(self._consumer, self._topic, wanted)
         parts = []
         for partition, (first, stop) in manifest.samples.items():
-            begin, end = manifest.at[partition]
-            if first < stop:
-                records = kafka.between(self._consumer, self._topic, int(partition), begin, end)
-                parts.append(_numbered([read_batch(one) for one in records], first, stop, manifest))
+            batches = [read_batch(one) for one in records[int(partition)]]
+            parts.append(_numbered(batches, first, stop, manifest))
         samples = Samples.concat(parts)
         samples = samples.take(samples.in_order())
         if hash_of(samples) != manifest.sha256:

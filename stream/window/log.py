@@ -15,6 +15,9 @@ IMPRESSION, CLICK, TICK, UNUSABLE = 0, 1, 2, 3
 #: The longest id, in characters, and the most categories an item may come with.
 LONGEST_ID, MOST_CATEGORIES = 512, 64
 
+#: What a reason is cut to, in characters: it may quote what somebody sent.
+LONGEST_REASON = 300
+
 #: An id: text, or an integer that stands for its decimal digits.
 Id = Annotated[str, Meta(min_length=1, max_length=LONGEST_ID)] | int
 
@@ -116,4 +119,4 @@ def _decode_one(value: bytes | None) -> Event:
     except UnicodeDecodeError as error:
         return Unusable(f"not UTF-8: {error.reason} at byte {error.start}")
     except msgspec.DecodeError as error:
-        return Unusable(str(error).replace("$.", ""))
+        return Unusable(" ".join(str(error).replace("$.", "").split())[:LONGEST_REASON])
