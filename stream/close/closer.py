@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from prometheus_client import Counter, Gauge
@@ -140,20 +140,16 @@ class Closer:
         _SAMPLES.set(mine.count)
 
     def _move_on_idle(self) -> None:
-        """Writes ticks for partitions whose watermark has stood still while that of others moved."""
+        """Writes ticks for partitions whose watermark has stood still while that of others moved.
+
+        Never beyond what was read of a partition: one whose worker is behind does not stand still.
+        """
         deadline = time.monotonic() - self._settings.idle_after / 1000
-        still = {one for one, place in self._places.items() if place.moved_at < deadline}
+        still = [one for one, place in self._places.items() if place.moved_at < deadline]
         if not still:
             return
-        marks = {one: place.watermark for one, place in self._places.items()}
-        moving = [mark for one, mark in marks.items() if one not in still]
-        if moving:
-            target = min(moving)
-        elif self._settings.clock == "wall":
-            target = time.time_ns() // 1_000_000 - self._settings.lateness - self._settings.idle_after
-        else:
-            return
-        behind = [one for one in still if marks[one] < target and target > NEVER]
+        target = self._target(still)
+        behind = [one for one in still if self._places[one].watermark < target]
         for one in behind:
             place = self._places[one]
             place.moved_at = time.monotonic()  # not again before the tick has come round
@@ -162,6 +158,20 @@ class Closer:
                 _TICKS.inc()
         if behind:
             self._writer.flush()
+
+    def _target(self, still: Sequence[int]) -> int:
+        """The watermark that partitions standing still are moved to, ms; NEVER where there is none.
+
+        That of the slowest that moves. Where all stand still: by the wall clock, if so set; else only those
+        that never had an event are moved, since nobody would ever bring them to where the others are.
+        """
+        moving = [place.watermark for one, place in self._places.items() if one not in still]
+        if moving:
+            return min(moving)
+        if self._settings.clock == "wall":
+            return time.time_ns() // 1_000_000 - self._settings.lateness - self._settings.idle_after
+        marks = [place.watermark for place in self._places.values()]
+        return min((mark for mark in marks if mark > NEVER), default=NEVER)
 
 
 @dataclass(eq=False)
