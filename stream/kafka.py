@@ -91,6 +91,7 @@ class Writer:
                 "compression.type": "lz4",
                 **kafka,
                 "enable.idempotence": True,
+                "enable.gapless.guarantee": True,  # nothing arrives behind a record that was lost
                 "acks": "all",
                 "delivery.report.only.error": True,
                 "message.max.bytes": 8 * 1024 * 1024,

@@ -57,6 +57,7 @@ class StreamSettings(Section):
     )
     memory: Milliseconds = Field(
         3_600_000,
+        ge=1,
         description="how long beyond the window ids of impressions are remembered, "
         "to tell delayed and repeated clicks from unknown ones; about 200 bytes an impression",
     )

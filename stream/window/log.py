@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -18,8 +19,15 @@ LONGEST_ID, MOST_CATEGORIES = 512, 64
 #: What a reason is cut to, in characters: it may quote what somebody sent.
 LONGEST_REASON = 300
 
-#: An id: text, or an integer that stands for its decimal digits.
-Id = Annotated[str, Meta(min_length=1, max_length=LONGEST_ID)] | int
+#: An event may have this many bytes, and, beyond `SMALL` bytes, this many brackets: a decoder that follows
+#: deeper nesting fails, and where it fails depends on how deep the stack was already.
+LARGEST_EVENT, MOST_BRACKETS, SMALL = 256 * 1024, 200, 400
+
+#: An id: text, or an integer (of 64 bits) that stands for its decimal digits.
+Id = (
+    Annotated[str, Meta(min_length=1, max_length=LONGEST_ID)]
+    | Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+)
 
 #: Event time in ms, up to the year 9999.
 Ms = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
@@ -66,7 +74,6 @@ class Unusable(Struct, frozen=True):
 
 Event = Impression | Click | Tick | Unusable
 
-#: Raises TypeError for None.
 _decode: Callable[[Any], Event] = msgspec.json.Decoder(Impression | Click | Tick).decode
 
 
@@ -105,15 +112,19 @@ def decode(values: list[bytes | None]) -> list[Event]:
 
     One value at a time: joined into one list, two broken values can make a valid one.
     """
-    try:
-        return list(map(_decode, values))
-    except (msgspec.DecodeError, UnicodeDecodeError, TypeError):
-        return [_decode_one(value) for value in values]
+    if all(value is not None and len(value) <= SMALL for value in values):
+        with suppress(msgspec.DecodeError, UnicodeDecodeError):
+            return list(map(_decode, values))
+    return [_decode_one(value) for value in values]
 
 
 def _decode_one(value: bytes | None) -> Event:
     if not value:
         return Unusable("the record is empty")
+    if len(value) > LARGEST_EVENT:
+        return Unusable(f"the record has {len(value)} bytes, at most {LARGEST_EVENT} are read")
+    if len(value) > SMALL and (brackets := value.count(b"[") + value.count(b"{")) > MOST_BRACKETS:
+        return Unusable(f"the record has {brackets} brackets, at most {MOST_BRACKETS} are read")
     try:
         return _decode(value)
     except UnicodeDecodeError as error:

@@ -53,7 +53,7 @@ class Step:
 
 
 class Partition:
-    """The state of one partition; `step` takes it on by some records.
+    """The state of one partition; `step` takes it on by some records, whose offsets rise.
 
     Results do not depend on how the log is cut into steps: verdicts on arrival follow the order of the log,
     taking follows (ts, user, …), and a sample leaves when the watermark has passed its decision.

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
+from logs import SETTINGS, Log, logs
 from oracle import MAX_TS, Run, click, impression, record, run, settings, ticked
-from test_partition_properties import SETTINGS, Log, logs
 
 from stream.errors import CorruptArtefact
 from stream.settings import StreamSettings

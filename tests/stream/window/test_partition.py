@@ -98,6 +98,8 @@ def test_an_empty_log_changes_nothing() -> None:
         (click("u", "i", -1), "ts"),
         (click("u", "i", MAX_TS + 1), "ts"),
         (click("u", "i", 2**63), "ts"),
+        (click(2**63, "i", 5), "user_id"),
+        (click("u", "i", 5, categories=[10**600]), "categories"),
         (click("u", "i", 10**30), "ts"),
         (click("u", "i", 5, categories="c"), "categories"),
         (click("u", "i", 5, categories={"c": 1}), "categories"),
@@ -123,6 +125,14 @@ def test_what_cannot_be_used_is_dead_with_a_line_that_names_the_field(value: obj
     assert len(reason.splitlines()) == 1
     assert word in reason
     assert (met.partition.watermark, met.partition.ends) == (3, 0)
+    count(met, used=2, dead=1)
+
+
+@pytest.mark.parametrize("depth", [5_000, 100_000])
+def test_a_record_nested_beyond_all_measure_is_dead_and_the_stream_goes_on(depth: int) -> None:
+    nested = b'{"type":"click","user_id":"u","item_id":"i","ts":1,"x":' + b"[" * depth + b"]" * depth + b"}"
+    met = run(settings(), [record(click("u", "i", 1)), Record(nested), record(click("u", "j", 2)), ticked(3)])
+    assert [offset for offset, *_ in met.dead] == [8]
     count(met, used=2, dead=1)
 
 
@@ -162,7 +172,7 @@ def test_of_a_field_given_twice_the_last_counts() -> None:
     assert [row.item for row in met.samples] == ["b"]
 
 
-@pytest.mark.parametrize("number", [0, -5, 7, 2**31, 2**63, 10**25])
+@pytest.mark.parametrize("number", [0, -5, 7, 2**31, 2**63 - 1, -(2**63)])
 def test_an_integer_is_its_decimal_digits(number: int) -> None:
     met = all_of(
         impression(number, number, number, 5, categories=[number, "c"]),
