@@ -22,7 +22,7 @@ import pyarrow as pa
 import torch
 from pyarrow import csv
 
-from metagen.generator import GruMulti
+from metagen.generators import generator_of
 from metagen.periods import MetaModel
 from metagen.settings import MetagenSettings
 from stream.samples import HISTORY, Samples, string_ranks
@@ -84,7 +84,7 @@ def run(
     cpu, cuts = torch.device("cpu"), len(samples) * np.arange(periods + 1) // periods
     first = samples.take(np.arange(cuts[1])).compact()
     base = BaseModel.begin(trainer, seed, cpu, first)
-    meta = MetaModel(GruMulti(metagen, trainer.batch, seed), trainer, seed, metagen.d, cpu)
+    meta = MetaModel(generator_of(metagen, trainer.batch, seed), trainer, seed, metagen.hidden_size, cpu)
     for number, (start, stop) in enumerate(pairwise(cuts.tolist()), start=1):
         d_t = samples.take(np.arange(start, stop)).compact()
         clock = Clock()

@@ -26,6 +26,7 @@ class Model:
 
     theta: Theta
     activity: Mapping[str, Activity]
+    period: int  # i
 
 
 class Generator(Protocol):
@@ -73,10 +74,10 @@ class GruMulti:
             for weight, tensor in initial_bank(self.settings, self.seed, name, count).items()
         }
         hidden = {
-            name: torch.zeros(*table.shape, self.settings.d, device=device)
+            name: torch.zeros(*table.shape, self.settings.hidden_size, device=device)
             for name, table in theta.tables.items()
         }
-        hidden[MLP] = torch.zeros(scalars, 1, self.settings.d, device=device)
+        hidden[MLP] = torch.zeros(scalars, 1, self.settings.hidden_size, device=device)
         return GeneratorState(omega, zero_moments(omega), hidden, 0)
 
     def train(

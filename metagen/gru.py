@@ -8,6 +8,7 @@ so every operation runs along memory.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import prod
 
 import torch
 from torch import Tensor
@@ -69,11 +70,11 @@ def initial_bank(settings: MetagenSettings, seed: int, name: str, cells: int) ->
     Kernels from θ, from h and to θ* are Glorot-uniform with one cell's own fans (1 and d, d and d, d and 1);
     biases are zero. With residual output W and b to θ* are zero, so that Θ* is Θ_t until training moves them.
     """
-    d = settings.d
+    d = settings.hidden_size
     bank = {
-        "u": _glorot(seed, f"{name}/u", (cells, 3 * d, 1), 1 + d),
-        "w": _glorot(seed, f"{name}/w", (cells, 3 * d, d), 2 * d),
-        "w_y": _glorot(seed, f"{name}/w_y", (cells, 1, d), d + 1),
+        "u": glorot(seed, f"{name}/u", (cells, 3 * d, 1), 1 + d),
+        "w": glorot(seed, f"{name}/w", (cells, 3 * d, d), 2 * d),
+        "w_y": glorot(seed, f"{name}/w_y", (cells, 1, d), d + 1),
         "b_y": torch.zeros(cells, 1, 1),
     }
     if settings.gate_biases:
@@ -83,8 +84,7 @@ def initial_bank(settings: MetagenSettings, seed: int, name: str, cells: int) ->
     return bank
 
 
-def _glorot(seed: int, name: str, shape: tuple[int, int, int], fans: int) -> Tensor:
-    values = uniform(
-        seed, id_hashes("generator", [name]), shape[0] * shape[1] * shape[2], (6.0 / fans) ** 0.5
-    )
+def glorot(seed: int, name: str, shape: tuple[int, ...], fans: int) -> Tensor:
+    """Uniform in ±sqrt(6 / fans), a function of (seed, name); fans: in and out together."""
+    values = uniform(seed, id_hashes("generator", [name]), prod(shape), (6.0 / fans) ** 0.5)
     return torch.from_numpy(values.reshape(shape))

@@ -64,7 +64,7 @@ class MetaModel:
         for one in past:
             items = one.theta["catalogue"].num_rows
             self.data.append(self._examples(one.number, one.samples, items))
-            self._admit(self._model(one.theta))
+            self._admit(self._model(one.theta, one.number))
         if star is not None:
             self.adopt(star)
 
@@ -79,7 +79,8 @@ class MetaModel:
             n: one.shape for n, one in state.omega.items()
         }:
             raise ConfigurationError(
-                "the stored generator has another form: keep metagen.d and metagen.gate_biases as they were"
+                "the stored generator has another form: "
+                "keep metagen.generator, metagen.d and metagen.gate_biases as they were"
             )
         self.state, self.star = state, read_theta(star).to(self.device)
 
@@ -99,7 +100,7 @@ class MetaModel:
         return score(star, self.data[-1], self.catalogue)
 
     def train(self) -> bool:
-        """ω_t and h_{t-k} from Θ_{t-k..t-1} and D_{t-k+1..t}; False, and nothing done, before t = k + 1."""
+        """ω_t and h_{t-k} from Θ_{t-k..t-1} and D_{t-k+1..t}; False where there are not as many yet."""
         if len(self.models) < self.generator.k + self.generator.before or self.catalogue is None:
             return False
         state = self.state or self.generator.initial(self.models[-1].theta)
@@ -108,7 +109,7 @@ class MetaModel:
 
     def generate(self, theta: Parts) -> dict[str, pa.Table] | None:
         """Takes Θ_t in, and answers with the parts of Θ*_t; None where nothing is trained yet."""
-        self._admit(self._model(theta))
+        self._admit(self._model(theta, self.data[-1].period))
         if self.state is None or self.catalogue is None:
             return None
         self.star = self.generator.generate(list(self.models), self.state)
@@ -120,11 +121,11 @@ class MetaModel:
     def _grown(self, model: Model) -> Model:
         assert self.catalogue is not None
         theta = grown(model.theta, self.catalogue.columns(), self.trainer, self.seed)
-        return Model(theta, model.activity)
+        return Model(theta, model.activity, model.period)
 
-    def _model(self, parts: Parts) -> Model:
+    def _model(self, parts: Parts, period: int) -> Model:
         activity: dict[str, Activity] = {name: read_activity(parts[name]) for name in TABLES if name in parts}
-        return Model(read_theta(parts).to(self.device), activity)
+        return Model(read_theta(parts).to(self.device), activity, period)
 
     def _examples(self, number: int, samples: Samples, items: int | None) -> Examples:
         assert self.catalogue is not None

@@ -12,13 +12,27 @@ from trainer.settings import Device
 StepWeights = Literal["linear", "uniform", "exponential"]
 
 
+#: The generators there are.
+Generator = Literal["asmg-plus", "asmg-gru-multi"]
+
+
 class MetagenSettings(BaseModel):
     """The generator ω, its training and the gate. Batch size, tables and seed are the trainer's."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    generator: Generator = Field(
+        default="asmg-plus",
+        description="asmg-plus: a cell reads a whole row and its activity; asmg-gru-multi: the paper's, "
+        "a cell per coordinate",
+    )
     k: int = Field(default=3, ge=1, le=32, description="models in the generator's window")
-    d: int = Field(default=4, ge=1, le=256, description="size of each cell's hidden state")
+    d: int | None = Field(
+        default=None,
+        ge=1,
+        le=256,
+        description="size of each cell's hidden state; by default 16 for asmg-plus, 4 for asmg-gru-multi",
+    )
     weights: StepWeights = Field(
         default="linear",
         description="weights of the window's steps, oldest to newest: j, 1 or 2^j, normalised",
@@ -28,12 +42,24 @@ class MetagenSettings(BaseModel):
     )
     residual: bool = Field(
         default=True,
-        description="θ* = θ_t + W·h + b with W, b zero at first; false: the paper's θ* = W·h + b",
+        description="θ* = θ_t + W·h + b with W, b zero at first; false: the paper's θ* = W·h + b "
+        "(asmg-plus is always residual)",
     )
     gate_biases: bool = Field(
-        default=False, description="biases in the cells' gates; false: none, as in the paper"
+        default=False,
+        description="biases in the cells' gates; false: none, as in the paper (asmg-plus always has them)",
     )
-    learning_rate: float = Field(default=1e-2, gt=0, description="Adam's learning rate on ω")
+    learning_rate: float | None = Field(
+        default=None,
+        gt=0,
+        description="Adam's learning rate on ω; by default 1e-2, for asmg-plus less where a period has few "
+        "steps",
+    )
+    mlp_learning_rate: float | None = Field(
+        default=None,
+        gt=0,
+        description="asmg-plus: Adam's learning rate on its own MLP; by default 3e-3, less with few steps",
+    )
     moments: Literal["carried", "fresh"] = Field(
         default="carried",
         description="Adam's moments on ω: carried from period to period, or zero at its start",
@@ -48,3 +74,8 @@ class MetagenSettings(BaseModel):
     metrics_port: int = Field(
         default=9103, ge=0, le=65535, description="port of Prometheus metrics on 127.0.0.1; 0: any free port"
     )
+
+    @property
+    def hidden_size(self) -> int:
+        """d, or what it is by default."""
+        return self.d or (16 if self.generator == "asmg-plus" else 4)

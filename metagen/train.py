@@ -22,6 +22,9 @@ from trainer.batches import Batch, Examples, make_batch, shuffled
 from trainer.catalogue import Catalogue
 from trainer.model import forward, loss_of
 
+#: Adam's learning rate on ω (paper, 4.1.4).
+LEARNING_RATE = 1e-2
+
 
 @dataclass(frozen=True, eq=False)
 class TouchedRows:
@@ -51,7 +54,7 @@ def train(
     """
     omega = {name: tensor.clone() for name, tensor in state.omega.items()}
     moments = state.moments if settings.moments == "carried" else zero_moments(omega)
-    adam = DenseAdam(omega, moments, settings.learning_rate)
+    adam = DenseAdam(omega, moments, settings.learning_rate or LEARNING_RATE)
     device = window.mlp.device
     for epoch in range(settings.epochs):
         for slices in joint_batches(data, catalogue, batch, seed, epoch, device):

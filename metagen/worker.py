@@ -19,7 +19,7 @@ import threading
 from prometheus_client import Gauge, start_http_server
 
 from metagen.gate import Decision, decide
-from metagen.generator import GruMulti
+from metagen.generators import generator_of
 from metagen.periods import MetaModel, PastPeriod
 from metagen.settings import MetagenSettings
 from stream.records import Announcement, Manifest, Serve
@@ -50,8 +50,8 @@ def generate(
     device = choose_device(settings.device, settings.threads)
     server, _ = start_http_server(settings.metrics_port, "127.0.0.1")
     warm_up(device)
-    generator = GruMulti(settings, trainer.batch, place.seed)
-    model = MetaModel(generator, trainer, place.seed, settings.d, device)
+    generator = generator_of(settings, trainer.batch, place.seed)
+    model = MetaModel(generator, trainer, place.seed, settings.hidden_size, device)
     try:
         with Logs(place) as logs:
             logs.catch_up(stop)
@@ -79,7 +79,7 @@ def generate(
                         kind="star",
                         version=period,
                         parts=names,
-                        parents=_parents(logs.announced, manifest, settings.k),
+                        parents=_parents(logs.announced, manifest, settings.k, generator.before),
                         score=score_record(measured, len(model.data[-1])) if measured else None,
                         seconds=watch.seconds,
                         trained=model.trained,
@@ -142,11 +142,13 @@ def _restore(model: MetaModel, place: Workplace, announced: Announced, period: i
     model.restore(past, get_all(place.store, star) if star else None)
 
 
-def _parents(announced: Announced, manifest: Manifest, k: int) -> dict[str, str]:
-    """What Θ*_t was made of: D_{t-k+1..t}, Θ_{t-k..t}, and the generator of Θ*_{t-1}."""
+def _parents(announced: Announced, manifest: Manifest, k: int, more: int) -> dict[str, str]:
+    """What Θ*_t was made of: D_{t-k+1..t}, Θ_{t-k..t} and `more` before them, the generator of Θ*_{t-1}."""
     last = manifest.period
     periods = {f"period/{one}": announced.manifests[one].hash() for one in range(last - k + 1, last + 1)}
-    thetas = {f"theta/{one}": announced.models["theta", one].hash() for one in range(last - k, last + 1)}
+    thetas = {
+        f"theta/{one}": announced.models["theta", one].hash() for one in range(last - k - more, last + 1)
+    }
     before = announced.model("star", last - 1)
     return periods | thetas | ({f"star/{last - 1}": before.hash()} if before else {})
 

@@ -58,13 +58,21 @@ class DenseAdam:
     optimizer; a row whose moments are zero stays bit for bit.
     """
 
-    def __init__(self, parameters: Mapping[str, Tensor], moments: Moments, learning_rate: float) -> None:
+    def __init__(
+        self, parameters: Mapping[str, Tensor], moments: Moments, learning_rate: float | Mapping[str, float]
+    ) -> None:
+        """learning_rate: one for all, or by parameter."""
         if not all(one.is_contiguous() for one in parameters.values()):
             raise ValueError("Adam's fused step takes contiguous parameters only")
         self.parameters = dict(parameters)
-        self.optimizer = torch.optim.Adam(
-            list(self.parameters.values()), lr=learning_rate, betas=(BETA1, BETA2), eps=EPSILON, fused=True
+        rates = (
+            learning_rate if isinstance(learning_rate, Mapping) else dict.fromkeys(parameters, learning_rate)
         )
+        by_rate: dict[float, list[Tensor]] = {}
+        for name, parameter in self.parameters.items():
+            by_rate.setdefault(rates[name], []).append(parameter)
+        groups = [{"params": some, "lr": rate} for rate, some in by_rate.items()]
+        self.optimizer = torch.optim.Adam(groups, betas=(BETA1, BETA2), eps=EPSILON, fused=True)
         for name, parameter in self.parameters.items():
             self.optimizer.state[parameter] = {
                 "step": torch.tensor(float(moments.step), device=parameter.device),

@@ -42,11 +42,13 @@ class Theta:
 def forward(tables: Mapping[str, Tensor], mlp: Mapping[str, Tensor], batch: Batch) -> Tensor:
     """[n] logits of a batch (eq. 8-10, less the sigmoid).
 
-    tables: the rows the batch touches, as Θ or a generator has them; e is their width, w = e without
-    categories and 2e with; n examples over i items.
+    tables: the rows the batch touches, as Θ or a generator has them; e is the width of vectors, w = e without
+    categories and 2e with; n examples over i items. A generator may give users and items a bias slot: one
+    column more, which is added to the logit.
     """
-    u = embedding(batch.user, tables["user"])  # [n, e] eq. 8
-    items = embedding(batch.item_row, tables["item"])  # [i, e]
+    e = mlp["kernel1"].shape[0] // (5 if batch.category is not None else 3)
+    user, item = embedding(batch.user, tables["user"]), embedding(batch.item_row, tables["item"])
+    u, items = user[:, :e], item[:, :e]  # [n, e] eq. 8, [i, e]
     if batch.category is not None:
         items = torch.cat([items, pool(tables["category"], batch.category)], 1)  # [i, w]
     v = embedding(batch.item, items)  # [n, w] eq. 9
@@ -54,7 +56,10 @@ def forward(tables: Mapping[str, Tensor], mlp: Mapping[str, Tensor], batch: Batc
     x = torch.cat([u, s, v], 1)  # [n, e + 2w]
     x = relu(linear(x, mlp["kernel1"].T, mlp["bias1"]))  # [n, l1]
     x = relu(linear(x, mlp["kernel2"].T, mlp["bias2"]))  # [n, l2]
-    return linear(x, mlp["kernel3"].T, mlp["bias3"])[:, 0]  # [n] eq. 10
+    logit = linear(x, mlp["kernel3"].T, mlp["bias3"])[:, 0]  # [n] eq. 10
+    if user.shape[1] > e:
+        logit = logit + user[:, e] + item[:, e][batch.item]  # [n]
+    return logit
 
 
 def pool(vectors: Tensor, bags: Bags) -> Tensor:
@@ -105,6 +110,11 @@ def initial_rows(settings: TrainerSettings, seed: int, table: str, ids: list[str
     return initial_table(settings, seed, table, ids, None)
 
 
+def with_slot(vectors: Tensor, width: int) -> Tensor:
+    """[rows, width] the vectors with zeros in the bias slot, if the width leaves room for one."""
+    return torch.nn.functional.pad(vectors, (0, width - vectors.shape[1]))
+
+
 def grown(theta: Theta, columns: Mapping[str, Vocabulary], settings: TrainerSettings, seed: int) -> Theta:
     """Θ with a row, at its initial vector, for every id its tables lack; the rows it has stay as they are."""
     tables = dict(theta.tables)
@@ -112,7 +122,7 @@ def grown(theta: Theta, columns: Mapping[str, Vocabulary], settings: TrainerSett
         table = tables[name]
         if len(column) > len(table):
             names = column.row_names(len(table))
-            new = initial_table(settings, seed, name, names, column.buckets)
+            new = with_slot(initial_table(settings, seed, name, names, column.buckets), table.shape[1])
             tables[name] = torch.cat([table, new.to(table.device)])
     return Theta(tables, theta.mlp)
 

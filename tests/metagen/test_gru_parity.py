@@ -16,7 +16,7 @@ from trainer.settings import TrainerSettings
 
 TABLES = {"user": "user_emb_w", "item": "item_emb_w", "category": "cate_emb_w"}
 MLP = {f"{kind}{layer}": f"fcn{layer}_{kind}" for layer in (1, 2, 3) for kind in ("kernel", "bias")}
-PLAIN = MetagenSettings(residual=False, gate_biases=False)
+PLAIN = MetagenSettings(generator="asmg-gru-multi", residual=False, gate_biases=False)
 GATES = {"u": ("u_z", "u_r", "u_g"), "w": ("w_z", "w_r", "w_g"), "w_y": ("w_hy",), "b_y": ("b_y",)}
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from metagen.generator import GruMulti
+from metagen.generators import generator_of
 from metagen.periods import MetaModel, PastPeriod
 from metagen.settings import MetagenSettings
 from trainer.periods import BaseModel
@@ -13,9 +14,16 @@ from trainer.settings import TrainerSettings
 
 CPU = torch.device("cpu")
 CASES = [
-    (TrainerSettings(batch=16, user_rows="hash:9"), MetagenSettings()),
-    (TrainerSettings(batch=16, moments="lazy"), MetagenSettings(k=2, residual=False, gate_biases=True)),
-    (TrainerSettings(batch=16, item_rows="hash:7"), MetagenSettings(moments="fresh", k=1)),
+    (TrainerSettings(batch=16, user_rows="hash:9"), MetagenSettings(generator="asmg-gru-multi")),
+    (
+        TrainerSettings(batch=16, moments="lazy"),
+        MetagenSettings(generator="asmg-gru-multi", k=2, residual=False, gate_biases=True),
+    ),
+    (
+        TrainerSettings(batch=16, item_rows="hash:7"),
+        MetagenSettings(generator="asmg-gru-multi", moments="fresh", k=1),
+    ),
+    (TrainerSettings(batch=16, user_rows="hash:9"), MetagenSettings(generator="asmg-plus", k=2)),
 ]
 
 
@@ -36,13 +44,15 @@ def loaded(parts):
 
 def run(periods, trainer, metagen, restart=()):
     """Parts and scores of every period; both workers forget everything before each period in `restart`."""
-    fresh = partial(MetaModel, GruMulti(metagen, trainer.batch, 3), trainer, 3, metagen.d, CPU)
+    generator = generator_of(metagen, trainer.batch, 3)
+    reach = generator.k + generator.before
+    fresh = partial(MetaModel, generator, trainer, 3, metagen.hidden_size, CPU)
     base, meta = BaseModel.begin(trainer, 3, CPU, periods[0]), fresh()
     thetas, stars, scores = {}, {}, []
     for number, samples in enumerate(periods, start=1):
         if number in restart:
             base = BaseModel.restore(trainer, 3, CPU, loaded(thetas[number - 1]))
-            past = range(max(1, number - metagen.k), number)
+            past = range(max(1, number - reach), number)
             meta = fresh()
             meta.restore(
                 [PastPeriod(one, periods[one - 1], loaded(thetas[one])) for one in past],
@@ -66,7 +76,8 @@ def test_workers_restarted_before_any_period_make_the_same_bytes(random_period, 
     periods = [random_period(seed, items=12 + 6 * seed, categories=3) for seed in range(7)]
     whole = run(periods, trainer, metagen)
     assert run(periods, trainer, metagen, restart=range(2, 8)) == whole
-    assert sorted(whole[1]) == list(range(metagen.k + 1, 8))
+    first = metagen.k + 1 + (metagen.generator == "asmg-plus")
+    assert sorted(whole[1]) == list(range(first, 8))
 
 
 def test_generated_models_are_scored_from_the_period_after_the_first(random_period):
@@ -77,7 +88,7 @@ def test_generated_models_are_scored_from_the_period_after_the_first(random_peri
 
 def test_a_generator_starts_no_earlier_than_its_first_full_window(random_period):
     trainer, metagen = CASES[0]
-    meta = MetaModel(GruMulti(metagen, 16, 3), trainer, 3, metagen.d, CPU)
+    meta = MetaModel(GruMulti(metagen, 16, 3), trainer, 3, metagen.hidden_size, CPU)
     base = BaseModel.begin(trainer, 3, CPU, random_period(1))
     for number in range(1, 6):
         samples = random_period(number)

@@ -25,7 +25,7 @@ def trained(random_period):
     catalogue = Catalogue(TrainerSettings(), with_categories=True)
     catalogue.extend(random_period(0, categories=3))
     theta = initial_theta(catalogue.columns(), TrainerSettings(), 0)
-    state = GruMulti(MetagenSettings(d=5), 16, 0).initial(theta)
+    state = GruMulti(MetagenSettings(generator="asmg-gru-multi", d=5), 16, 0).initial(theta)
     torch.manual_seed(0)
     noise = [{name: torch.rand_like(one) for name, one in state.omega.items()} for _ in range(2)]
     hidden = {name: torch.rand_like(one) for name, one in state.hidden.items()}

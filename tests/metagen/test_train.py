@@ -27,13 +27,13 @@ def loop(periods, settings, trainer=TRAINER, seed=0):
         catalogue.extend(samples)
         columns = catalogue.columns()
         data.append(make_examples(samples, catalogue, period, seed, 1))
-        models = [Model(grown(one.theta, columns, trainer, seed), {}) for one in models]
+        models = [Model(grown(one.theta, columns, trainer, seed), {}, one.period) for one in models]
         if period > settings.k:
             state = generator.train(models[-settings.k :], data[-settings.k :], catalogue, state)
         theta = grown(theta, columns, trainer, seed)
         moments = grown_moments(moments, theta.named())
         theta, moments = update(theta, moments, data[-1], catalogue, trainer, seed)
-        models.append(Model(theta, {}))
+        models.append(Model(theta, {}, period))
         if period > settings.k:
             star = generator.generate(models[-settings.k :], state)
     return models, data, catalogue, state, star
@@ -47,7 +47,7 @@ def double(tensors):
 @pytest.mark.parametrize("residual", [True, False])
 @pytest.mark.parametrize("rows", ["grow", "hash:11"])
 def test_the_gradient_from_touched_rows_is_the_dense_one(random_period, categories, residual, rows):
-    settings = MetagenSettings(residual=residual)
+    settings = MetagenSettings(generator="asmg-gru-multi", residual=residual)
     trainer = TrainerSettings(batch=16, item_rows=rows)
     periods = [random_period(seed, items=40, categories=categories) for seed in range(6)]
     models, data, catalogue, state, _ = loop(periods, settings, trainer)
@@ -86,7 +86,7 @@ def dense_loss(window, slices, omega, hidden, settings):
 
 def test_two_runs_give_the_same_generator_hidden_state_and_model(random_period):
     periods = [random_period(seed, categories=3) for seed in range(7)]
-    one, two = (loop(periods, MetagenSettings()) for _ in range(2))
+    one, two = (loop(periods, MetagenSettings(generator="asmg-gru-multi")) for _ in range(2))
     for name, tensor in one[3].omega.items():
         assert torch.equal(tensor, two[3].omega[name])
     for name, tensor in one[3].hidden.items():
@@ -98,12 +98,12 @@ def test_two_runs_give_the_same_generator_hidden_state_and_model(random_period):
 
 @pytest.mark.parametrize("gate_biases", [True, False])
 def test_an_untrained_residual_generator_is_incremental_update(random_period, gate_biases):
-    settings = MetagenSettings(gate_biases=gate_biases)
+    settings = MetagenSettings(generator="asmg-gru-multi", gate_biases=gate_biases)
     models, *_ = loop([random_period(seed) for seed in range(3)], settings)
     columns = Catalogue(TRAINER, False)
     for seed in range(3):
         columns.extend(random_period(seed))
-    models = [Model(grown(one.theta, columns.columns(), TRAINER, 0), {}) for one in models]
+    models = [Model(grown(one.theta, columns.columns(), TRAINER, 0), {}, one.period) for one in models]
     generator = GruMulti(settings, 16, 0)
     star = generator.generate(models, generator.initial(models[-1].theta))
     for name, tensor in models[-1].theta.named().items():
@@ -111,10 +111,10 @@ def test_an_untrained_residual_generator_is_incremental_update(random_period, ga
 
 
 def test_training_lowers_the_loss_of_the_window(random_period):
-    settings = MetagenSettings()
+    settings = MetagenSettings(generator="asmg-gru-multi")
     models, data, catalogue, _, _ = loop([random_period(seed) for seed in range(3)], settings)
     generator = GruMulti(settings, 16, 0)
-    models = [Model(grown(one.theta, catalogue.columns(), TRAINER, 0), {}) for one in models]
+    models = [Model(grown(one.theta, catalogue.columns(), TRAINER, 0), {}, one.period) for one in models]
     state = generator.initial(models[-1].theta)
     window = Window.of([one.theta for one in models])
     whole = next(joint_batches(data, catalogue, 10_000, 0, 0))
@@ -153,11 +153,13 @@ def test_the_period_sets_are_cut_into_as_many_batches_as_the_last_has(random_per
     [("linear", [1 / 6, 2 / 6, 3 / 6]), ("uniform", [1 / 3] * 3), ("exponential", [1 / 7, 2 / 7, 4 / 7])],
 )
 def test_step_weights_sum_to_one_and_favour_what_is_new(weights, expected):
-    np.testing.assert_allclose(step_weights(MetagenSettings(weights=weights)), expected)
+    np.testing.assert_allclose(
+        step_weights(MetagenSettings(generator="asmg-gru-multi", weights=weights)), expected
+    )
 
 
 def test_a_new_id_enters_the_window_with_its_initial_vector_and_no_hidden_state(random_period):
-    settings = MetagenSettings()
+    settings = MetagenSettings(generator="asmg-gru-multi")
     periods = [random_period(seed, items=10) for seed in range(5)]
     _, _, catalogue, state, _ = loop(periods, settings)
     known = len(state.hidden["item"])
@@ -165,7 +167,7 @@ def test_a_new_id_enters_the_window_with_its_initial_vector_and_no_hidden_state(
     catalogue.extend(newcomer)
     models = loop(periods, settings)[0]
     generator = GruMulti(settings, 16, 0)
-    older = [Model(grown(one.theta, catalogue.columns(), TRAINER, 0), {}) for one in models[-3:]]
+    older = [Model(grown(one.theta, catalogue.columns(), TRAINER, 0), {}, one.period) for one in models[-3:]]
     initial = initial_theta(catalogue.columns(), TRAINER, 0)
     for model in older:
         assert torch.equal(model.theta.tables["item"][known:], initial.tables["item"][known:])
@@ -174,7 +176,7 @@ def test_a_new_id_enters_the_window_with_its_initial_vector_and_no_hidden_state(
     ]
     after = generator.train(older, examples, catalogue, state)
     alone = Theta({"item": initial.tables["item"][known:]}, {})
-    h = torch.zeros(len(alone.tables["item"]), 8, settings.d)
+    h = torch.zeros(len(alone.tables["item"]), 8, settings.hidden_size)
     bank = bank_of(after.omega, "item")
     (_, expected), *_ = unroll(bank, [alone.tables["item"].T[:, None]], h.permute(1, 2, 0), residual=True)
     torch.testing.assert_close(after.hidden["item"][known:].permute(1, 2, 0), expected, atol=1e-6, rtol=0)

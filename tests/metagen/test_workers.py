@@ -15,7 +15,7 @@ from trainer.worker import train
 
 TOPICS = Topics("t.")
 TRAINER = TrainerSettings(batch=16, metrics_port=0, user_rows="hash:9")
-METAGEN = MetagenSettings(metrics_port=0, tau=1, k=2)
+METAGEN = MetagenSettings(generator="asmg-gru-multi", metrics_port=0, tau=1, k=2)
 PERIODS = 6
 #: Seconds a worker may take for all periods of a test.
 DEADLINE = 60
