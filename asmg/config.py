@@ -15,6 +15,7 @@ from pydantic_settings import (
 )
 
 from metagen.settings import MetagenSettings
+from serving.settings import ServingSettings
 from stream.errors import ConfigurationError
 from stream.settings import KafkaSettings, StoreSettings, StreamSettings
 from trainer.settings import TrainerSettings
@@ -41,6 +42,7 @@ class Settings(BaseSettings):
     stream: StreamSettings = StreamSettings()
     trainer: TrainerSettings = TrainerSettings()
     metagen: MetagenSettings = MetagenSettings()
+    serving: ServingSettings = ServingSettings()
 
     @classmethod
     def settings_customise_sources(

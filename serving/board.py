@@ -1,0 +1,115 @@
+"""What each period came to, as rows: scores, what serves, and what each stage took."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from stream.records import Announcement, Kind, Manifest
+from trainer.announced import Announced
+
+
+class Swap(msgspec.Struct, frozen=True):
+    """A model taken into service in this process at the gate's word on a period."""
+
+    period: int
+    kind: Kind
+    version: int
+    swapped_at: int  # ms, wall clock
+    seconds: float  # loading, verifying, warming and switching
+    awaited: bool = True  # False: the word was there when this process began, so its age says nothing
+
+
+class Measure(msgspec.Struct, frozen=True):
+    """How the model of the period before did on this period's samples; None where it was not finite."""
+
+    auc: float | None
+    logloss: float | None
+
+
+class Served(msgspec.Struct, frozen=True):
+    """Which model a period was followed by."""
+
+    version: int
+    kind: Kind
+
+
+class Seconds(msgspec.Struct, frozen=True):
+    """What each stage of a period took, in seconds; None where it has not happened, or not here."""
+
+    close: float | None = None  # last event to closed
+    train: float | None = None
+    generate: float | None = None
+    swap: float | None = None
+    close_to_served: float | None = None
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One closed period. Times are ms on the wall clock, None where the stage is not over."""
+
+    period: int
+    samples: int
+    reason: str
+    opened_at: int
+    closed_at: int
+    trained_at: int | None
+    generated_at: int | None
+    served_at: int | None
+    theta: Measure | None
+    star: Measure | None
+    served: Served | None  # what this process took into service
+    word: Served | None  # what the gate said to serve
+    gate: str | None  # and why
+    seconds: Seconds
+    freshness_seconds: float | None  # last event to served
+
+
+def rows(announced: Announced, swaps: Mapping[int, Swap]) -> list[Row]:
+    """A row per closed period, oldest first. swaps: by period, empty for somebody who serves nothing."""
+    return [_row(announced, one, swaps.get(one.period)) for one in announced.manifests if one.period > 0]
+
+
+def _row(announced: Announced, manifest: Manifest, swap: Swap | None) -> Row:
+    period = manifest.period
+    theta, star = announced.model("theta", period), announced.model("star", period)
+    word = announced.gate.get(period)
+    awaited = swap if swap is not None and swap.awaited else None
+    return Row(
+        period=period,
+        samples=manifest.count,
+        reason=manifest.reason,
+        opened_at=manifest.opened_at,
+        closed_at=manifest.closed_at,
+        trained_at=theta.announced_at if theta else None,
+        generated_at=star.announced_at if star else None,
+        served_at=awaited.swapped_at if awaited else None,
+        theta=_measure(theta),
+        star=_measure(star),
+        served=Served(swap.version, swap.kind) if swap else None,
+        word=Served(word.version, word.kind) if word else None,
+        gate=word.reason if word else None,
+        seconds=Seconds(
+            close=_between(manifest.last_event_at, manifest.closed_at),
+            train=_sum(theta, "train", "write"),
+            generate=_sum(star, "generate", "sweep", "write"),
+            swap=round(swap.seconds, 4) if swap else None,
+            close_to_served=_between(manifest.closed_at, awaited.swapped_at) if awaited else None,
+        ),
+        freshness_seconds=_between(manifest.last_event_at, awaited.swapped_at) if awaited else None,
+    )
+
+
+def _measure(model: Announcement | None) -> Measure | None:
+    if model is None or model.score is None:
+        return None
+    return Measure(model.score.auc, model.score.logloss)
+
+
+def _sum(model: Announcement | None, *stages: str) -> float | None:
+    return round(sum(model.seconds.get(stage, 0.0) for stage in stages), 4) if model else None
+
+
+def _between(begin: int, end: int) -> float | None:
+    """Seconds from one moment in ms to another; None where the first was not recorded."""
+    return (end - begin) / 1000 if begin else None

@@ -1,0 +1,105 @@
+"""How serving is, in one sentence that a person reads first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import fmean
+from typing import Literal
+
+import msgspec
+
+from serving.board import Row
+from stream.records import Kind, Serve
+
+#: Closed periods that the served model may lie behind before that is a failure.
+BEHIND = 2
+#: Last periods over which Θ* is compared with Θ.
+COMPARED = 3
+
+NAMES: dict[Kind, str] = {"theta": "Θ", "star": "Θ*"}
+
+
+class Health(msgspec.Struct, frozen=True):
+    """red: it does not do its work. amber: it does, with less than the best model. green: all is well."""
+
+    ok: bool  # not red
+    level: Literal["green", "amber", "red"]
+    sentence: str
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """What answers now."""
+
+    version: int
+    kind: Kind
+    period: int  # whose word brought it
+    since: int  # ms, wall clock
+
+
+def health(serving: Standing | None, word: Serve | None, rows: Sequence[Row], refused: str | None) -> Health:
+    """The sentence.
+
+    word: the one followed now. rows: closed periods, oldest first. refused: why the model it names cannot be
+    served, None where it can.
+    """
+    closed = rows[-1].period if rows else 0
+    if serving is None:
+        if refused:
+            return Health(False, "red", f"No model yet: {refused}")
+        waits = (
+            f"period {closed} is closed, its model is being made"
+            if closed
+            else "waiting for period 1 to close"
+        )
+        return Health(False, "red", f"No model yet: {waits}")
+    parts = [_what(serving, rows)]
+    behind = closed - serving.version
+    level: Literal["green", "amber", "red"] = "green"
+    held = word is not None and word.held_by is not None
+    if word is not None and refused:
+        level = "amber"
+        parts.append(f"since {NAMES[word.kind]} of period {word.version} was refused: {refused}")
+    if word is not None and held:
+        level = "amber"
+        parts.append(f"held by {word.held_by}: {word.reason}" if word.reason else f"held by {word.held_by}")
+    elif word is not None and word.kind == "theta":
+        level = "amber"
+        parts.append(f"the gate keeps Θ ({word.reason})")
+    elif ahead := _ahead(rows):
+        parts.append(ahead)
+    if behind > BEHIND and not held:
+        level = "red"
+        parts.append(f"{behind} periods behind the last one closed, {closed}")
+    return Health(level != "red", level, ", ".join(parts))
+
+
+def _what(serving: Standing, rows: Sequence[Row]) -> str:
+    told = f"Serving {NAMES[serving.kind]} of period {serving.version}"
+    row = next((one for one in reversed(rows) if one.period == serving.period), None)
+    if row is None or row.freshness_seconds is None or row.served is None:
+        return told
+    if (row.served.kind, row.served.version) != (serving.kind, serving.version):
+        return told
+    return f"{told}, {_seconds(row.freshness_seconds)} behind the last event"
+
+
+def _ahead(rows: Sequence[Row]) -> str | None:
+    """How Θ* compares with Θ over the last periods that both have been scored on."""
+    both = [
+        (one.theta.logloss, one.star.logloss)
+        for one in rows
+        if one.theta and one.star and one.theta.logloss is not None and one.star.logloss is not None
+    ][-COMPARED:]
+    if not both:
+        return None
+    theta, star = fmean(one for one, _ in both), fmean(one for _, one in both)
+    if theta <= 0:
+        return None
+    percent = 100 * (theta - star) / theta
+    return f"{'ahead of' if percent >= 0 else 'behind'} Θ by {abs(percent):.1f} % LogLoss"
+
+
+def _seconds(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

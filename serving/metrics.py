@@ -1,0 +1,26 @@
+"""Prometheus metrics of serving."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+#: Bounds of a request's time, in seconds.
+_TIMES = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0)
+
+REQUESTS = Counter("asmg_serving_requests", "Requests to rank, by HTTP status", ["status"])
+LATENCY = Histogram(
+    "asmg_serving_rank_seconds", "Time of a ranking, body read to answer made", buckets=_TIMES
+)
+UNKNOWN_USERS = Counter("asmg_serving_unknown_users", "Rankings for a user that the model has not seen")
+UNKNOWN_ITEMS = Counter("asmg_serving_unknown_items", "Candidates that the model has not seen")
+IMPRESSIONS = Counter("asmg_serving_impressions", "Impressions that Kafka has taken")
+IMPRESSIONS_LOST = Counter("asmg_serving_impressions_lost", "Impressions that Kafka did not take")
+SWAPS = Counter("asmg_serving_swaps", "Models taken into service")
+SWAP_SECONDS = Histogram("asmg_serving_swap_seconds", "Loading, verifying, warming and switching of a model")
+REFUSED = Counter(
+    "asmg_serving_refused_artefacts", "Models refused: a part is missing, corrupt or not finite"
+)
+VERSION = Gauge("asmg_serving_version", "Version that answers")
+STAR = Gauge("asmg_serving_serves_star", "1 if a generated model answers, else 0")
+HISTORIES = Gauge("asmg_serving_histories", "Users whose history is held")
+UNREADABLE = Gauge("asmg_serving_unreadable_records", "Records of the followed topics that nobody can read")

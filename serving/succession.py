@@ -1,0 +1,133 @@
+"""From words to models: what is announced and said, and the service brought to the model to serve."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+from serving import metrics
+from serving.board import Row, Swap, rows
+from serving.health import Standing
+from serving.loader import load
+from serving.service import Served, Service
+from serving.words import Words
+from stream.errors import AsmgError, CorruptRecord
+from stream.records import Serve, decode
+from stream.store import Store
+from stream.topics import Topics
+from trainer.announced import Announced
+from trainer.settings import TrainerSettings
+
+#: Seconds after which a model that was refused is tried again: a part may have come.
+RETRY = 5.0
+#: Earlier words that are tried where nothing serves and the newest word's model is refused.
+FALLBACKS = 5
+
+_log = logging.getLogger(__name__)
+
+
+class Succession:
+    """Takes the records of `periods`, `models` and `serve`, and keeps `service.served` at the word's model.
+
+    A model that is refused changes nothing: the last good one serves on. Where nothing serves yet the words
+    before are tried, unless an operator holds.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        store: Store,
+        topics: Topics,
+        trainer: TrainerSettings,
+        seed: int,
+        now: Callable[[], int],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.announced, self.words = Announced(topics), Words()
+        self.swaps: dict[int, Swap] = {}
+        self.refused: str | None = None  # why the word's model is not served
+        self._service, self._store, self._topics = service, store, topics
+        self._trainer, self._seed = trainer, seed
+        self._now, self._clock = now, clock
+        self._retry_at: dict[tuple[str, int], float] = {}
+        self._rows: list[Row] | None = None
+
+    def take(self, topic: str, value: bytes | None) -> None:
+        """One record of one of the three topics."""
+        self.announced.take(topic, value)
+        self._rows = None
+        if topic == self._topics.serve:
+            with suppress(CorruptRecord):  # counted by `announced`
+                self.words.take(decode(Serve, value))
+
+    def rows(self) -> list[Row]:
+        """The board; the same object while nothing changes."""
+        if self._rows is None:
+            self._rows = rows(self.announced, self.swaps)
+        return self._rows
+
+    def step(self, awaited: bool) -> None:
+        """Bring the service to the current word.
+
+        awaited: the word has come while this process followed, so its swap says how fast the loop is.
+        """
+        for word in self._wanted():
+            if self._serve(word, awaited):
+                return
+
+    def _wanted(self) -> Iterator[Serve]:
+        """Words whose models would be an improvement, best first."""
+        word, serving = self.words.current, self._standing
+        if word is None or (serving and (serving.kind, serving.version) == (word.kind, word.version)):
+            self.refused = None
+            return
+        yield word
+        if serving is None and word.held_by is None:
+            yield from reversed(self.words.gate[-1 - FALLBACKS : -1])
+
+    def _serve(self, word: Serve, awaited: bool) -> bool:
+        """Whether the word's model serves now."""
+        name = (word.kind, word.version)
+        announced = self.announced.model(*name)
+        if announced is None or self._clock() < self._retry_at.get(name, 0.0):
+            return False
+        began = time.perf_counter()
+        try:
+            model = load(self._store, announced, self._trainer, self._seed)
+        except AsmgError as error:
+            self._refuse(word, str(error))
+            return False
+        standing = Standing(word.version, word.kind, word.period, self._now())
+        self._service.served = Served(model, standing)
+        seconds = time.perf_counter() - began
+        if word is self.words.current:
+            self.refused = None
+        self._retry_at.pop(name, None)
+        if word.held_by is None:
+            swap = Swap(word.period, word.kind, word.version, standing.since, seconds, awaited)
+            self.swaps.setdefault(word.period, swap)
+            self._rows = None
+        metrics.SWAPS.inc()
+        metrics.SWAP_SECONDS.observe(seconds)
+        metrics.VERSION.set(word.version)
+        metrics.STAR.set(word.kind == "star")
+        _log.info("%s/%d serves after %.3f s: %s", *name, seconds, word.reason)
+        return True
+
+    def _refuse(self, word: Serve, why: str) -> None:
+        name = (word.kind, word.version)
+        metrics.REFUSED.inc()
+        if name not in self._retry_at:
+            serving = self._standing
+            stays = f"{serving.kind}/{serving.version} serves on" if serving else "nothing serves"
+            _log.error("%s/%d is refused, %s: %s", *name, stays, why)
+        self._retry_at[name] = self._clock() + RETRY
+        if word is self.words.current:
+            self.refused = why
+
+    @property
+    def _standing(self) -> Standing | None:
+        served = self._service.served
+        return served.standing if served else None
