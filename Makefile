@@ -1,19 +1,38 @@
-# make install: everything the project needs, once; make test: all tests; make check: lint and types.
+# `make` says what there is; DATA, PERIODS, JSON and KEEP are the demo's, TORCH and PYTHON the installation's.
 SHELL := /bin/bash
+.DEFAULT_GOAL := help
 PYTHON ?= python3
-TORCH ?= 
+TORCH ?=
+DATA ?=
+PERIODS ?= 31
+JSON ?=
+KEEP ?=
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: install test check clean
+.PHONY: help install demo test check clean
+help:
+	@echo "make install              everything the project needs, once (TORCH=cpu: torch's CPU build)"
+	@echo "make demo                 the whole loop on the synthetic shop, in about two minutes"
+	@echo "make demo DATA=FOLDER     the same on your data (PERIODS=31, JSON=FILE for figures, KEEP=1 to keep the page)"
+	@echo "make test                 all tests"
+	@echo "make check                lint and types"
+	@echo "make clean                take away what the others made"
+
 install: $(INSTALLED)
 
 $(INSTALLED): pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.5"
+	@echo "1/3 virtual environment in .venv"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.5"
+	@echo "2/3 Python packages"
 	$(BIN)/uv pip install --python $(BIN)/python --constraint constraints.txt $(if $(filter cpu,$(TORCH)),--torch-backend cpu) --editable ".[dev]"
-	$(BIN)/python -m stream.broker.jars
-	touch $@
+	@echo "3/3 Kafka's jars"
+	@$(BIN)/python -m stream.broker.jars
+	@touch $@
+
+demo: install
+	$(BIN)/asmg demo --periods $(PERIODS) $(if $(DATA),--data $(DATA)) $(if $(JSON),--json $(JSON)) $(if $(KEEP),--keep,--exit-when-done)
 
 test: install
 	$(BIN)/python -m pytest

@@ -1,28 +1,49 @@
-"""The command line: each command is one worker with the same configuration, and errors are one line."""
+"""The command line: each command is one worker with the same configuration, and errors are one line.
+
+What a command needs is imported by the command: `asmg --help` waits for neither torch nor Kafka.
+"""
 
 from __future__ import annotations
 
+import errno
 import sys
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from prometheus_client import start_http_server
 
-from asmg.broker import attached
-from asmg.config import Settings, load
-from stream import kafka
-from stream.errors import AsmgError, ConfigurationError
-from stream.replay import DATASETS, Choices, Source, detect, open_source
-from stream.replay.progress import Bar
-from stream.replay.worker import Plan, Trained, replay, stop_on_signals
+from stream.errors import AsmgError
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+bench = typer.Typer(no_args_is_help=True, help="Measure what the project promises.")
+app.add_typer(bench, name="bench")
 
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="SECTION.NAME=VALUE", help="A setting, before environment and asmg.toml."),
 ]
+Home = Annotated[Path | None, typer.Option(help="Folder of the embedded Kafka and the store; else `home`.")]
+Data = Annotated[Path | None, typer.Option(help="Folder or file; without it the synthetic shop.")]
+Dataset = Annotated[
+    str | None, typer.Option(help="movielens, tmall, sobazaar, clicks or synthetic; else detected.")
+]
+Since = Annotated[
+    datetime | None, typer.Option(formats=["%Y-%m-%d"], metavar="DAY", help="Events from this day (UTC).")
+]
+Until = Annotated[
+    datetime | None, typer.Option(formats=["%Y-%m-%d"], metavar="DAY", help="Events before this day (UTC).")
+]
+Events = Annotated[int | None, typer.Option(min=1, help="About how many events the synthetic shop makes.")]
+Speed = Annotated[str, typer.Option(help="How many times faster than it happened, or 'max'.")]
+Pace = Annotated[str, typer.Option(help="'trained': at most one closed period waits; or 'max'.")]
+Json = Annotated[bool, typer.Option("--json", help="Figures as JSON.")]
 
 
 @app.callback()
@@ -30,75 +51,145 @@ def _asmg() -> None:
     """A streaming online-learning recommender on Kafka (ASMG)."""
 
 
+@app.command("demo")
+def _demo(
+    data: Data = None,
+    dataset: Dataset = None,
+    periods: Annotated[
+        int | None, typer.Option(min=1, help="Periods of equal count; else as configured, or 31.")
+    ] = None,
+    since: Since = None,
+    until: Until = None,
+    events: Events = None,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the figures there.")] = None,
+    exit_when_done: Annotated[bool, typer.Option("--exit-when-done", help="End after the table.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave page and API up until Ctrl-C.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the demo that was stopped.")] = False,
+    pace: Pace = "trained",
+    speed: Speed = "max",
+    window_workers: Annotated[int, typer.Option(min=1, help="Processes that share the windowing.")] = 1,
+    home: Annotated[Path | None, typer.Option(help="The demo's own folder; else `home`/demo.")] = None,
+    choices: Set = None,
+) -> None:
+    """Run the whole loop on a data set: events, periods, both models, serving, the page."""
+    from asmg.demo import Options, demo
+    from asmg.home import Told
+
+    told = Told(
+        data=str(data.absolute()) if data else None,
+        dataset=dataset,
+        periods=periods,
+        since=str(since.date()) if since else None,
+        until=str(until.date()) if until else None,
+        events=events,
+        sets=tuple(choices or ()),
+    )
+    options = Options(
+        told=told,
+        home=home,
+        json=json,
+        resume=resume,
+        keep=keep or (sys.stdout.isatty() and not exit_when_done),
+        pace=pace,
+        speed=speed,
+        windows=window_workers,
+    )
+    raise typer.Exit(demo(options))
+
+
 @app.command("replay")
-def replay_command(
-    data: Annotated[Path | None, typer.Option(help="Folder or file; without it the synthetic shop.")] = None,
-    dataset: Annotated[str | None, typer.Option(help=f"One of {', '.join(DATASETS)}; else detected.")] = None,
-    speed: Annotated[str, typer.Option(help="How many times faster than it happened, or 'max'.")] = "max",
-    pace: Annotated[str, typer.Option(help="'trained': at most one closed period waits; or 'max'.")] = "max",
+def _replay(
+    data: Data = None,
+    dataset: Dataset = None,
+    since: Since = None,
+    until: Until = None,
+    events: Events = None,
+    speed: Speed = "max",
+    pace: Pace = "max",
     metrics_port: Annotated[int, typer.Option(help="Prometheus on 127.0.0.1; 0: none.")] = 0,
+    home: Home = None,
     choices: Set = None,
 ) -> None:
     """Send a data set to Kafka as live events; goes on where an earlier run stopped."""
-    settings, source = settings_of(choices), source_of(data, dataset)
-    stop = stop_on_signals()
-    if metrics_port:
-        start_http_server(metrics_port, addr="127.0.0.1")
-    with attached(settings.kafka, settings.home) as broker, Bar(source.name) as bar:
-        topics = kafka.ensure_topics(broker, settings.kafka, settings.stream.partitions)
-        stream = settings.stream
-        plan = Plan(topics.events, stream.lateness, stream.window, speed_of(speed))
-        if pace == "max":
-            sent = replay(source, broker, plan, stop=stop, on_progress=bar)
-        elif pace == "trained":
-            trained = Trained(
-                source,
-                broker,
-                samples=topics.samples,
-                periods=topics.periods,
-                serve=topics.serve,
-                lateness=stream.lateness,
-                ahead=max((stream.period_count or 40_000) // 4, 1),
-            )
-            try:
-                sent = replay(source, broker, plan, stop=stop, may_send=trained, on_progress=bar)
-            finally:
-                trained.close()
-        else:
-            raise ConfigurationError(f"--pace is 'trained' or 'max', not '{pace}'")
+    from asmg.options import pace_of, settings_of, source_of, speed_of
+    from asmg.workers import run_replay
+
+    settings, factor, kept = settings_of(choices, home), speed_of(speed), pace_of(pace)
+    _, source = source_of(
+        data,
+        dataset,
+        since=since.date() if since else None,
+        until=until.date() if until else None,
+        events=events,
+        seed=settings.stream.seed,
+    )
+    sent = run_replay(settings, source, factor, kept, metrics_port)
     typer.echo(f"{source.name}: {sent:,} events sent, {len(source):,} in all", err=True)
 
 
-def settings_of(flags: list[str] | None) -> Settings:
-    """The settings with `--set section.name=value` before all else. Raises: ConfigurationError."""
-    given: dict[str, Any] = {}
-    for flag in flags or ():
-        name, equals, value = flag.partition("=")
-        section, dot, field = name.partition(".")
-        if not (equals and dot and section and field):
-            raise ConfigurationError(
-                f"--set {flag}: SECTION.NAME=VALUE is expected, as in stream.lateness=90s"
-            )
-        given.setdefault(section, {})[field] = value
-    return load(given)
+@app.command("window")
+def _window(home: Home = None, choices: Set = None) -> None:
+    """Join impressions and clicks to numbered samples, and close periods."""
+    from asmg.options import settings_of
+    from asmg.workers import run_window
+
+    run_window(settings_of(choices, home))
 
 
-def source_of(data: Path | None, dataset: str | None) -> Source:
-    """The data set at a path, or the synthetic shop. Raises: DataError, ConfigurationError."""
-    if dataset is None:
-        dataset = "synthetic" if data is None else detect(data)
-    return open_source(dataset, data, Choices())
+@app.command("train")
+def _train(home: Home = None, choices: Set = None) -> None:
+    """Score and update the base model on each period that closes."""
+    from asmg.options import settings_of
+    from asmg.workers import run_train
+
+    run_train(settings_of(choices, home))
 
 
-def speed_of(speed: str) -> float:
-    """How many times faster than it happened. Raises: ConfigurationError: no number above 0 nor max."""
-    try:
-        factor = float("inf") if speed == "max" else float(speed)
-    except ValueError:
-        factor = 0.0
-    if not factor > 0:
-        raise ConfigurationError(f"--speed is a number above 0 or 'max', not '{speed}'")
-    return factor
+@app.command("metagen")
+def _metagen(home: Home = None, choices: Set = None) -> None:
+    """Train the generator on each period, generate the model to serve, and decide whether it serves."""
+    from asmg.options import settings_of
+    from asmg.workers import run_metagen
+
+    run_metagen(settings_of(choices, home))
+
+
+@app.command("serve")
+def _serve(home: Home = None, choices: Set = None) -> None:
+    """Answer over HTTP with the newest model that the gate lets through; the live page."""
+    from asmg.options import settings_of
+    from asmg.workers import run_serve
+
+    run_serve(settings_of(choices, home))
+
+
+@app.command("status")
+def _status(
+    as_json: Json = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Draw it anew until Ctrl-C.")] = False,
+    home: Home = None,
+    choices: Set = None,
+) -> None:
+    """How far the loop has come, period by period, and which stage lags."""
+    from asmg.options import settings_of
+    from asmg.status import status
+
+    status(settings_of(choices, home), as_json=as_json, watched=watch)
+
+
+@bench.command("stream")
+def _bench_stream(
+    data: Data = None,
+    dataset: Dataset = None,
+    events: Annotated[int, typer.Option(min=1, help="Clicks to make up without --data.")] = 500_000,
+    periods: Annotated[int, typer.Option(min=1, help="Periods of equal count.")] = 31,
+    as_json: Json = False,
+    choices: Set = None,
+) -> None:
+    """Events/s of joining and closing with everything else idle, beside those of reading alone."""
+    from asmg.bench_stream import bench_stream
+
+    bench_stream(data, dataset, events=events, periods=periods, as_json=as_json, sets=tuple(choices or ()))
 
 
 def main() -> None:
@@ -107,3 +198,7 @@ def main() -> None:
         app()
     except AsmgError as error:
         sys.exit(f"asmg: {error}")
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        sys.exit("asmg: a port that the settings name is taken; set another, or 0 for any that is free")

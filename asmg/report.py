@@ -1,0 +1,200 @@
+"""What a demo came to: as figures for machines, and as a table for people. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+from serving.board import Measure, Row
+from stream.records import Manifest
+from trainer.announced import Announced
+
+#: What becomes of an event; each is exactly one of these.
+FATES = ("used", "pending", "late", "delayed", "duplicate", "dead")
+
+#: Last periods over which medians are taken.
+LAST = 7
+
+#: Width of the table where no terminal says another, in characters.
+WIDTH = 132
+
+NONE = "–"
+
+NAMES = {"theta": "Θ", "star": "Θ*"}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All that the figures are made of."""
+
+    rows: Sequence[Row]  # periods, oldest first
+    announced: Announced
+    source: int  # events that the source has and the replay had acknowledged
+    produced: int  # events counted in Kafka, those included that were sent twice or by others
+    memory_mb: float = 0.0  # peak of all workers together
+    kafka_memory_mb: float = 0.0  # peak of the embedded node
+    restarts: Mapping[str, int] = field(default_factory=dict)
+
+
+def figures(outcome: Outcome) -> dict[str, Any]:
+    """The figures as `--json` writes them. Seconds are None where a stage was not seen from here."""
+    manifest = outcome.announced.manifests[-1]
+    fresh = [row.freshness_seconds for row in outcome.rows if row.freshness_seconds is not None]
+    return {
+        "events": outcome.source,
+        "samples": sum(row.samples for row in outcome.rows),
+        "lost": lost(outcome.source, outcome.produced, manifest.counts),
+        "periods": [_period(row) for row in outcome.rows],
+        "events_per_second": per_second(manifest),
+        "freshness_seconds": {"p50": _median(fresh), "max": max(fresh, default=None)},
+        "seconds": {
+            "train": _late(outcome.rows, "train"),
+            "generate": _late(outcome.rows, "generate"),
+            "close_to_served": _late(outcome.rows, "close_to_served"),
+        },
+        "counts": manifest.counts | {"in_kafka": outcome.produced},
+        "memory_mb": round(outcome.memory_mb),
+        "kafka_memory_mb": round(outcome.kafka_memory_mb),
+        "restarts": dict(outcome.restarts),
+        "hashes": hashes(outcome.announced),
+    }
+
+
+def lost(source: int, produced: int, counts: Mapping[str, int]) -> int:
+    """Events that are there and of which windowing does not say what became; below 0 where it says too much.
+
+    `source` and `produced` are known without windowing: the former from the file, the latter from the topic.
+    """
+    return max(source, produced) - sum(counts.get(fate, 0) for fate in FATES)
+
+
+def per_second(manifest: Manifest) -> float:
+    """Events windowed a second while input was waiting; 0 before there is any."""
+    produced = manifest.counts.get("produced", 0)
+    return round(produced / manifest.busy_seconds, 1) if manifest.busy_seconds else 0.0
+
+
+def hashes(announced: Announced) -> dict[str, list[str]]:
+    """Of every period, Θ and Θ*, oldest first: what must be the same however the run went."""
+    models = sorted(announced.models)
+    return {
+        "periods": [manifest.hash() for manifest in announced.manifests],
+        **{
+            kind: [announced.models[one].hash() for one in models if one[0] == kind]
+            for kind in ("theta", "star")
+        },
+    }
+
+
+def table(rows: Sequence[Row], title: str | None = None) -> Table:
+    """Periods as rows: samples, scores, what serves, seconds in each stage."""
+    drawn = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
+    for name in ("period", "samples", "AUC Θ", "AUC Θ*", "LogLoss Θ", "LogLoss Θ*"):
+        drawn.add_column(name, justify="right", no_wrap=True)
+    drawn.add_column("serves", no_wrap=True)
+    for name in ("close s", "train s", "generate s", "swap s", "close to served s"):
+        drawn.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        served, seconds = row.served or row.word, row.seconds
+        drawn.add_row(
+            str(row.period),
+            f"{row.samples:,}",
+            *(_number(_part(score, "auc"), 4) for score in (row.theta, row.star)),
+            *(_number(_part(score, "logloss"), 4) for score in (row.theta, row.star)),
+            f"{NAMES[served.kind]} {served.version}" if served else NONE,
+            *(
+                _number(spent, 1)
+                for spent in (
+                    seconds.close,
+                    seconds.train,
+                    seconds.generate,
+                    seconds.swap,
+                    seconds.close_to_served,
+                )
+            ),
+        )
+    return drawn
+
+
+def summary(made: Mapping[str, Any]) -> list[str]:
+    """The lines below the table, from the figures."""
+    counts, fresh, seconds = made["counts"], made["freshness_seconds"], made["seconds"]
+    fates = " + ".join(f"{counts.get(fate, 0):,} {fate}" for fate in FATES)
+    memory = f"{made['memory_mb']:,} MB of memory at most, all workers together"
+    if made["kafka_memory_mb"]:
+        memory += f"; {made['kafka_memory_mb']:,} MB Kafka"
+    lines = [
+        f"{made['events']:,} events, {made['samples']:,} samples, {made['lost']:,} lost "
+        f"({counts['in_kafka']:,} in Kafka = {fates})",
+        f"{made['events_per_second']:,.0f} events/s while windowing had input waiting",
+        f"freshness, from a period's last event to its model being served: "
+        f"median {_number(fresh['p50'], 1)} s, at most {_number(fresh['max'], 1)} s",
+        f"medians over the last {LAST} periods: train {_number(seconds['train'], 1)} s, "
+        f"generate {_number(seconds['generate'], 1)} s, "
+        f"close to served {_number(seconds['close_to_served'], 1)} s",
+        memory,
+    ]
+    if made["restarts"]:
+        again = ", ".join(f"{name} {count} times" for name, count in sorted(made["restarts"].items()))
+        lines.append(f"started again: {again}")
+    return lines
+
+
+def line(row: Row) -> str:
+    """A period as one plain line."""
+    served = row.served or row.word
+    return (
+        f"period {row.period}: {row.samples:,} samples, "
+        f"AUC Θ {_number(_part(row.theta, 'auc'), 4)} Θ* {_number(_part(row.star, 'auc'), 4)}, "
+        f"serves {f'{NAMES[served.kind]} {served.version}' if served else NONE}, "
+        f"{_number(row.seconds.close_to_served, 1)} s from closed to served"
+    )
+
+
+def _period(row: Row) -> dict[str, Any]:
+    served = row.served or row.word
+    return {
+        "period": row.period,
+        "samples": row.samples,
+        "reason": row.reason,
+        "theta": _score(row.theta),
+        "star": _score(row.star),
+        "served": {"version": served.version, "kind": served.kind} if served else None,
+        "gate": row.gate,
+        "seconds": {
+            "close": row.seconds.close,
+            "train": row.seconds.train,
+            "generate": row.seconds.generate,
+            "swap": row.seconds.swap,
+            "close_to_served": row.seconds.close_to_served,
+        },
+        "freshness_seconds": row.freshness_seconds,
+    }
+
+
+def _score(score: Measure | None) -> dict[str, float | None] | None:
+    return None if score is None else {"auc": score.auc, "logloss": score.logloss}
+
+
+def _part(score: Measure | None, name: str) -> float | None:
+    value: float | None = None if score is None else getattr(score, name)
+    return value
+
+
+def _number(value: float | None, digits: int) -> str:
+    return NONE if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
+
+
+def _median(values: Sequence[float]) -> float | None:
+    return round(median(values), 3) if values else None
+
+
+def _late(rows: Sequence[Row], stage: str) -> float | None:
+    spent = [getattr(row.seconds, stage) for row in rows[-LAST:]]
+    return _median([one for one in spent if one is not None])

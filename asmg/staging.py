@@ -1,0 +1,102 @@
+"""What a demo sets for its workers: length of periods, ports, clock, and the size of the user table."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+
+from asmg.config import Settings
+from asmg.options import setting_of
+from stream.errors import ConfigurationError
+
+#: Periods over the data where nothing else is said.
+PERIODS = 31
+
+#: Data sets whose users do not come back, so that a row per user would learn nothing (method.md).
+CLICK_LOGS = ("clicks", "tmall", "sobazaar")
+
+#: Rows that the users of a click log share.
+SHARED_ROWS = "hash:20000"
+
+#: Section -> field -> value.
+Overrides = dict[str, dict[str, object]]
+
+
+def staged(settings: Settings, dataset: str, samples: int, periods: int | None) -> Overrides:
+    """What the demo sets itself, over what the user set: periods, user table, the clock of the stream.
+
+    Raises: ConfigurationError: fewer samples than periods.
+    """
+    overrides: Overrides = {"stream": closing(settings, samples, periods)}
+    if dataset in CLICK_LOGS and "user_rows" not in settings.trainer.model_fields_set:
+        overrides["trainer"] = {"user_rows": SHARED_ROWS}
+    if "clock" not in settings.serving.model_fields_set:
+        overrides["serving"] = {"clock": "stream"}
+    return overrides
+
+
+def closing(settings: Settings, samples: int, periods: int | None) -> dict[str, object]:
+    """What closes a period: so many that all are equal, or what the configuration says.
+
+    Raises: ConfigurationError: fewer samples than periods.
+    """
+    stream = settings.stream
+    if periods is None and (stream.period_count is not None or stream.period_span is not None):
+        return {}
+    count = PERIODS if periods is None else periods
+    if not 1 <= count <= samples:
+        raise ConfigurationError(f"{samples:,} samples cannot make {count:,} periods")
+    return {"period_count": -(-samples // count), "period_span": None}
+
+
+def ports(settings: Settings, windows: int) -> dict[str, int]:
+    """A free port of 127.0.0.1 for everyone who needs one, the configured one where it is free.
+
+    Keys: serve (API and page); replay, window-1 .. window-N, train, metagen, serve-metrics (Prometheus).
+    """
+    wanted = {
+        "serve": settings.serving.port,
+        **{f"window-{number + 1}": settings.stream.metrics_port for number in range(windows)},
+        "train": settings.trainer.metrics_port,
+        "metagen": settings.metagen.metrics_port,
+        "serve-metrics": settings.serving.metrics_port,
+        "replay": 0,
+    }
+    taken: dict[str, int] = {}
+    for name, port in wanted.items():
+        taken[name] = _free(port, set(taken.values()))
+    return taken
+
+
+def ported(taken: Mapping[str, int]) -> Overrides:
+    """The settings that say these ports, but those of the window workers, which differ."""
+    return {
+        "trainer": {"metrics_port": taken["train"]},
+        "metagen": {"metrics_port": taken["metagen"]},
+        "serving": {"port": taken["serve"], "metrics_port": taken["serve-metrics"]},
+    }
+
+
+def written(*overrides: Overrides) -> tuple[str, ...]:
+    """Each as `SECTION.NAME=VALUE`, the form in which a worker is told."""
+    return tuple(
+        setting_of(section, field, value)
+        for one in overrides
+        for section, fields in one.items()
+        for field, value in fields.items()
+    )
+
+
+def _free(wanted: int, taken: set[int]) -> int:
+    while True:
+        with socket.socket() as one:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do, or TIME_WAIT counts
+            try:
+                one.bind(("127.0.0.1", 0 if wanted in taken else wanted))
+            except OSError:
+                wanted = 0
+                continue
+            port = int(one.getsockname()[1])
+        if port not in taken:
+            return port
+        wanted = 0

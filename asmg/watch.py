@@ -1,0 +1,105 @@
+"""What the loop has done so far: from the topics, and from serving what it took into service and when."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import urllib.request
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+from serving.board import Row, Swap, rows
+from stream import kafka
+from stream.records import Manifest
+from stream.topics import Topics
+from trainer.announced import Announced
+
+#: Seconds a worker may take to say how it stands; it is asked again soon.
+PATIENCE = 2.0
+
+
+class Watch:
+    """Follows `periods`, `models` and `serve` from their beginning, and asks serving at its `page`."""
+
+    def __init__(self, broker: Mapping[str, object], topics: Topics, page: str | None = None) -> None:
+        self.announced = Announced(topics)
+        self.swaps: dict[int, Swap] = {}
+        self.serving: dict[str, Any] | None = None  # version, kind, period, since: what answers now
+        self.sentence = ""
+        self._page = page
+        self._follower = kafka.Follower(
+            broker, {(topic, 0): 0 for topic in (topics.periods, topics.models, topics.serve)}
+        )
+
+    def __enter__(self) -> Watch:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._follower.close()
+
+    def catch_up(self) -> None:
+        """Read what was there when following began. Raises: BrokerError."""
+        while not self._follower.caught_up:
+            self._take(kafka.GLANCE)
+
+    def look(self) -> None:
+        """Read what has come since. Raises: BrokerError."""
+        self._take(0.0)
+        if self._page is not None:
+            with contextlib.suppress(OSError, ValueError):
+                self.hear(json.loads(fetch(f"{self._page}/state")))
+
+    def hear(self, state: Mapping[str, Any]) -> None:
+        """What serving said. What an earlier serving process took into service is not forgotten."""
+        self.serving = state["serving"]
+        self.sentence = state["health"]["sentence"]
+        for row in state["periods"]:
+            swap = _swap(row)
+            if swap is not None:
+                self.swaps.setdefault(swap.period, swap)
+
+    @property
+    def rows(self) -> list[Row]:
+        """A row per closed period, oldest first."""
+        return rows(self.announced, self.swaps)
+
+    @property
+    def last(self) -> Manifest | None:
+        """The last manifest of a period."""
+        return self.announced.manifests[-1] if len(self.announced.manifests) > 1 else None
+
+    def _take(self, timeout: float) -> None:
+        for message in self._follower.poll(timeout):
+            self.announced.take(message.topic(), message.value())
+
+
+def fetch(address: str) -> str:
+    """What a worker answers. Raises: OSError: it does not, or not in time."""
+    with urllib.request.urlopen(address, timeout=PATIENCE) as answer:
+        return str(answer.read().decode())
+
+
+def metric(text: str, name: str) -> float | None:
+    """The value of a metric without labels in Prometheus' text format; None where it is not there."""
+    found = re.search(rf"^{re.escape(name)} (\S+)$", text, re.MULTILINE)
+    return float(found[1]) if found else None
+
+
+def _swap(row: Mapping[str, Any]) -> Swap | None:
+    """The swap that a row of serving's state tells of; None where it took nothing into service."""
+    seconds, served = row["seconds"], row["served"]
+    if served is None or seconds["swap"] is None:
+        return None
+    awaited = seconds["close_to_served"]
+    return Swap(
+        period=row["period"],
+        kind=served["kind"],
+        version=served["version"],
+        swapped_at=row["closed_at"] + round((awaited or 0.0) * 1000),
+        seconds=seconds["swap"],
+        awaited=awaited is not None,
+    )

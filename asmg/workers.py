@@ -1,0 +1,140 @@
+"""The workers as commands: each is one process that is given a place to work, and ends when it is told to."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from prometheus_client import start_http_server
+
+from asmg import log
+from asmg.broker import attached, require_answer
+from asmg.config import Settings
+from asmg.environment import SUPERVISED
+from stream import kafka
+from stream.replay import Source
+from stream.replay.progress import Bar
+from stream.replay.worker import Plan, Trained, replay, stop_on_signals
+from stream.store import ParquetStore, Store
+from stream.topics import Topics
+from trainer.kafka import Workplace
+
+#: Seconds a worker whose supervisor died may take to stop by itself; to be cut off harms nothing.
+GRACE = 5.0
+
+#: Samples a period is taken to have where only time closes it, to tell how far a replay may run ahead.
+USUAL_PERIOD = 40_000
+
+
+def run_replay(settings: Settings, source: Source, speed: float, pace: str, metrics_port: int) -> int:
+    """Send the source, paced or not; how many events were sent. Raises: AsmgError."""
+    stop = stop_event("replay")
+    if metrics_port:
+        start_http_server(metrics_port, addr="127.0.0.1")
+    stream = settings.stream
+    with _topics(settings) as (broker, topics), Bar(source.name) as bar:
+        plan = Plan(topics.events, stream.lateness, stream.window, speed)
+        if pace == "max":
+            return replay(source, broker, plan, stop=stop, on_progress=bar)
+        trained = Trained(
+            source,
+            broker,
+            samples=topics.samples,
+            periods=topics.periods,
+            serve=topics.serve,
+            lateness=stream.lateness,
+            ahead=max((stream.period_count or USUAL_PERIOD) // 4, 1),
+        )
+        try:
+            return replay(source, broker, plan, stop=stop, may_send=trained, on_progress=bar)
+        finally:
+            trained.close()
+
+
+def run_window(settings: Settings) -> None:
+    """Join events to samples, and close periods. Raises: AsmgError."""
+    from stream.window.worker import window
+
+    stop = stop_event("window")
+    with _topics(settings) as (broker, topics):
+        window(broker, topics, store_of(settings), settings.stream, stop)
+
+
+def run_train(settings: Settings) -> None:
+    """Take Θ from period to period. Raises: AsmgError."""
+    from trainer.worker import train
+
+    stop = stop_event("train")
+    with _workplace(settings) as place:
+        train(place, settings.trainer, stop)
+
+
+def run_metagen(settings: Settings) -> None:
+    """Train the generator, generate Θ*, decide what serves. Raises: AsmgError."""
+    from metagen.worker import generate
+
+    stop = stop_event("metagen")
+    with _workplace(settings) as place:
+        generate(place, settings.trainer, settings.metagen, stop)
+
+
+def run_serve(settings: Settings) -> None:
+    """Answer over HTTP with what the gate says. Raises: AsmgError."""
+    from serving.worker import serve
+
+    stop = stop_event("serve")
+    with _workplace(settings) as place:
+        serve(place, settings.stream, settings.trainer, settings.serving, stop)
+
+
+def store_of(settings: Settings) -> Store:
+    """Where models and checkpoints lie."""
+    return ParquetStore(store_folder(settings))
+
+
+def store_folder(settings: Settings) -> Path:
+    """`store.folder`, by default `store` in the home."""
+    return settings.store.folder or settings.home / "store"
+
+
+def stop_event(worker: str) -> threading.Event:
+    """Set by SIGTERM, by SIGINT, and by the end of the supervisor; logging is set up under the name."""
+    log.set_up(worker)
+    stop = stop_on_signals()
+    if os.environ.get(SUPERVISED):
+        threading.Thread(target=_stop_with_supervisor, args=(stop,), daemon=True).start()
+    return stop
+
+
+def _stop_with_supervisor(stop: threading.Event) -> None:
+    os.read(0, 1)  # a supervisor writes nothing: this returns when it is gone
+    stop.set()
+    time.sleep(GRACE)
+    sys.stderr.write("asmg: the supervisor is gone and the work at hand does not end; ending without it\n")
+    os._exit(1)
+
+
+@contextmanager
+def _topics(settings: Settings) -> Iterator[tuple[dict[str, object], Topics]]:
+    with attached(settings.kafka, settings.home) as broker:
+        require_answer(broker)
+        yield broker, kafka.ensure_topics(broker, settings.kafka, settings.stream.partitions)
+
+
+@contextmanager
+def _workplace(settings: Settings) -> Iterator[Workplace]:
+    from stream.close.read import PeriodReader
+
+    with _topics(settings) as (broker, topics):
+        yield Workplace(
+            kafka=broker,
+            topics=topics,
+            store=store_of(settings),
+            read=PeriodReader(broker, topics),
+            seed=settings.stream.seed,
+        )

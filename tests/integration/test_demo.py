@@ -1,0 +1,243 @@
+"""The whole loop as a user starts it: to its end, and to the same end whatever is killed on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from asmg.watch import fetch, metric
+
+pytestmark = pytest.mark.integration
+
+EVENTS, PERIODS = 20_000, 8
+
+#: Seconds a demo of that size may take beside other work.
+PATIENCE = 240.0
+
+
+class Demo:
+    """`asmg demo` on a small synthetic shop, in a process of its own."""
+
+    def __init__(self, folder: Path, *words: str, bootstrap: str = "") -> None:
+        self.folder, self.figures = folder, folder / "figures.json"
+        self.said: list[str] = []
+        folder.mkdir(exist_ok=True)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "asmg", "demo", "--json", str(self.figures), *words],
+            cwd=folder,
+            env={**os.environ, "ASMG_KAFKA_BOOTSTRAP": bootstrap},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def read_until(self, pattern: str) -> str:
+        """The next line that has the pattern."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.said.append(line.rstrip())
+            if re.search(pattern, line):
+                return line
+        pytest.fail(f"no {pattern!r} in\n" + "\n".join(self.said))
+
+    def end(self) -> int:
+        """The exit status, all that is said read."""
+        assert self.process.stdout is not None
+        with self.process.stdout as rest:
+            self.said += rest.read().splitlines()
+        return self.process.wait(PATIENCE)
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self.process.kill()
+        self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
+    def result(self) -> dict[str, Any]:
+        """The figures of a demo that ends well."""
+        assert self.end() == 0, "\n".join(self.said)
+        found: dict[str, Any] = json.loads(self.figures.read_text())
+        return found
+
+    def worker(self, command: str) -> psutil.Process:
+        """The process of a worker."""
+        for child in psutil.Process(self.process.pid).children():
+            if words_of(child)[1:4] == ["-m", "asmg", command]:
+                return child
+        pytest.fail(f"no {command} runs")
+
+    def kill_replay_when_it_has_sent_some(self) -> None:
+        """Before it is done: it waits for periods to be trained, and none has been."""
+        replays: list[psutil.Process] = []
+
+        def sent() -> bool:
+            children = psutil.Process(self.process.pid).children()
+            replays[:] = [child for child in children if words_of(child)[1:4] == ["-m", "asmg", "replay"]]
+            try:
+                return any(metric(fetch(metrics_of(one)), "asmg_replay_row") for one in replays)
+            except OSError:
+                return False
+
+        until(sent, PATIENCE)
+        replays[0].kill()
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[Callable[..., Demo]]:
+    """Starts demos of one size in one folder; whatever runs at the end is killed."""
+    started: list[Demo] = []
+
+    def start(*words: str, resume: bool = False, bootstrap: str = "") -> Demo:
+        size = ["--resume"] if resume else ["--events", str(EVENTS), "--periods", str(PERIODS)]
+        started.append(Demo(tmp_path, *size, *words, bootstrap=bootstrap))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.kill()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The figures of a demo that nobody disturbed, on an embedded Kafka of its own."""
+    one = Demo(tmp_path_factory.mktemp("demo"), "--events", str(EVENTS), "--periods", str(PERIODS))
+    found = one.result()
+    return found | {"said": one.said}
+
+
+def words_of(process: psutil.Process) -> list[str]:
+    """Its command line; none where it has just ended."""
+    try:
+        return list(process.cmdline())
+    except psutil.Error:
+        return []
+
+
+def metrics_of(worker: psutil.Process) -> str:
+    """Where a replay tells its metrics."""
+    words = words_of(worker)
+    return f"http://127.0.0.1:{words[words.index('--metrics-port') + 1] if words else 0}/metrics"
+
+
+def processes_of(folder: Path) -> list[psutil.Process]:
+    """Everything that works in the folder."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "cwd", "status"]):
+        told = process.info["cwd"] == str(folder) or str(folder) in " ".join(process.info["cmdline"] or ())
+        if told and process.info["status"] != psutil.STATUS_ZOMBIE:
+            found.append(process)
+    return found
+
+
+def until(true: Callable[[], object], seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_demo_ends_with_figures_of_every_period(undisturbed: dict[str, Any]) -> None:
+    periods = undisturbed["periods"]
+    assert [one["period"] for one in periods] == list(range(1, PERIODS + 1))
+    assert undisturbed["lost"] == 0
+    assert undisturbed["events"] == undisturbed["counts"]["produced"] == undisturbed["counts"]["in_kafka"]
+    assert sum(one["samples"] for one in periods) == undisturbed["samples"]
+    assert undisturbed["events_per_second"] > 0
+    assert undisturbed["freshness_seconds"]["p50"] <= undisturbed["freshness_seconds"]["max"]
+    assert [one["served"]["version"] for one in periods] == list(range(1, PERIODS + 1))
+    assert all(one["theta"]["auc"] is not None for one in periods)
+    assert periods[-1]["star"] is not None
+    assert all(periods[-1]["seconds"][stage] is not None for stage in ("close", "train", "generate", "swap"))
+    assert len(undisturbed["hashes"]["periods"]) == PERIODS + 1
+    assert undisturbed["restarts"] == {}
+    assert undisturbed["memory_mb"] > 0
+
+
+def test_a_demo_says_where_the_page_is_and_ends_with_a_table(undisturbed: dict[str, Any]) -> None:
+    said = undisturbed["said"]
+    assert any(re.search(r"page and API: http://127\.0\.0\.1:\d+", line) for line in said)
+    rows = [line for line in said if re.match(rf"\s+[1-{PERIODS}]\s", line)]
+    assert len(rows) == PERIODS
+    assert any("0 lost" in line for line in said)
+
+
+def test_workers_that_are_killed_come_to_the_same(
+    demo: Callable[..., Demo], bootstrap: str, undisturbed: dict[str, Any]
+) -> None:
+    one = demo(bootstrap=bootstrap)
+    one.kill_replay_when_it_has_sent_some()
+    for period, command in enumerate(("window", "train", "metagen", "serve"), 1):
+        one.read_until(f"^period {period}:")
+        one.worker(command).kill()
+    found = one.result()
+    assert found["restarts"] == {"replay": 1, "window-1": 1, "train": 1, "metagen": 1, "serve": 1}
+    assert found["lost"] == 0
+    assert found["hashes"] == undisturbed["hashes"]
+
+
+@pytest.mark.parametrize(
+    "words", [["--set", "stream.partitions=1"], ["--window-workers", "2", "--pace", "max"]], ids=" ".join
+)
+def test_neither_partitions_nor_workers_nor_pace_change_what_comes_out(
+    demo: Callable[..., Demo], bootstrap: str, undisturbed: dict[str, Any], words: list[str]
+) -> None:
+    found = demo(*words, bootstrap=bootstrap).result()
+    assert found["lost"] == 0
+    assert found["hashes"] == undisturbed["hashes"]
+
+
+def test_a_killed_demo_leaves_nothing_behind_and_it_and_a_stopped_one_go_on_to_the_same_end(
+    demo: Callable[..., Demo], tmp_path: Path, undisturbed: dict[str, Any]
+) -> None:
+    killed = demo()
+    killed.read_until("^period 1:")
+    assert len(processes_of(tmp_path)) > 5
+    killed.kill()
+    until(lambda: not processes_of(tmp_path))
+    stopped = demo(resume=True)
+    stopped.read_until("page and API")  # it may have little left to do, so not at a certain period
+    stopped.process.send_signal(signal.SIGINT)
+    assert stopped.end() == 130
+    assert "`asmg demo --resume` goes on where it was" in stopped.said[-1]
+    assert processes_of(tmp_path) == []
+    found = demo(resume=True).result()
+    assert found["lost"] == 0
+    assert found["hashes"] == undisturbed["hashes"]
+
+
+def test_page_and_api_stay_up_when_asked_to_and_status_tells_the_same(
+    demo: Callable[..., Demo], tmp_path: Path, undisturbed: dict[str, Any]
+) -> None:
+    one = demo("--keep")
+    page = re.search(r"http://[\d.:]+", one.read_until("page and API stay up"))
+    assert page is not None
+    body = json.dumps({"user_id": "user-1", "candidates": ["item-1", "item-2"], "k": 2})
+    ranked = httpx.post(f"{page[0]}/rank", content=body, headers={"content-type": "application/json"})
+    assert ranked.status_code == 200
+    told = subprocess.run(
+        [sys.executable, "-m", "asmg", "status", "--json"],
+        cwd=tmp_path,
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    status = json.loads(told.stdout)
+    assert (status["closed"], status["trained"], status["decided"]) == (PERIODS, PERIODS, PERIODS)
+    assert status["lag"] == {"window_events": 0, "train_periods": 0, "metagen_periods": 0}
+    scores = [row["theta"]["auc"] for row in undisturbed["periods"]]
+    assert [row["theta"]["auc"] for row in status["periods"]] == scores
+    one.process.send_signal(signal.SIGINT)
+    assert one.end() == 0
