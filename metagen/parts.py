@@ -7,9 +7,10 @@ from collections.abc import Mapping
 import pyarrow as pa
 
 from metagen.window import GeneratorState
-from stream.errors import MissingArtefact
+from stream.errors import ConfigurationError, MissingArtefact
 from trainer.catalogue import Catalogue
 from trainer.columns import (
+    column,
     constant,
     read_moments,
     read_tensors,
@@ -39,14 +40,18 @@ def state_parts(state: GeneratorState) -> dict[str, pa.Table]:
 def read_state(parts: Mapping[str, pa.Table], d: int) -> GeneratorState:
     """The state of these parts, on the CPU; d is the cells' hidden size.
 
-    Raises: MissingArtefact: the generator's part is not among them.
+    Raises: MissingArtefact: the generator's part is not among them; ConfigurationError: its hidden states
+    are of another size.
     """
     if GENERATOR not in parts:
         raise MissingArtefact(f"a generator's part is missing; there are {', '.join(parts)}")
     part = parts[GENERATOR]
-    hidden = {
-        name.removeprefix(HIDDEN): read_vectors(table, "vector", d)
-        for name, table in parts.items()
-        if name.startswith(HIDDEN)
-    }
+    tables = {name.removeprefix(HIDDEN): one for name, one in parts.items() if name.startswith(HIDDEN)}
+    for name, table in tables.items():
+        if (width := column(table, "vector").type.list_size) % d:
+            raise ConfigurationError(
+                f"metagen.d is {d}, but the stored hidden states of {name} are {width} wide: "
+                "keep metagen.generator and metagen.d as they were"
+            )
+    hidden = {name: read_vectors(table, "vector", d) for name, table in tables.items()}
     return GeneratorState(read_tensors(part), read_moments(part), hidden, constant(part, "trained"))

@@ -48,8 +48,8 @@ def generate(
     """
     os.nice(NICENESS)
     device = choose_device(settings.device, settings.threads)
-    server, _ = start_http_server(settings.metrics_port, "127.0.0.1")
     warm_up(device)
+    server, _ = start_http_server(settings.metrics_port, "127.0.0.1")  # its answer says that we are ready
     generator = generator_of(settings, trainer.batch, place.seed)
     model = MetaModel(generator, trainer, place.seed, settings.hidden_size, device)
     try:

@@ -28,7 +28,7 @@ from serving.service import Service
 from serving.settings import ServingSettings, require_loopback
 from serving.state import LISTED, State, describe
 from serving.succession import Succession
-from stream.errors import ConfigurationError
+from stream.errors import AsmgError, ConfigurationError
 from stream.kafka import GLANCE, Follower
 from stream.settings import StreamSettings
 from trainer.device import choose_device
@@ -77,11 +77,12 @@ def serve(
         stack.callback(impressions.close)
         service = Service(settings, histories, impressions, now if settings.clock == "wall" else feed.now)
         succession = Succession(service, place.store, topics, trainer, place.seed, now)
-        stack.enter_context(_Api(service, listener))
+        api = stack.enter_context(_Api(service, listener))
 
         ready, published = False, 0.0
         while not stop.is_set():
             feeding.raise_if_failed()
+            api.raise_if_ended()
             for message in follower.poll(GLANCE):
                 succession.take(message.topic(), message.value())
             if ready or follower.caught_up:
@@ -161,6 +162,11 @@ class _Api:
         if file := self._service.settings.port_file:
             file.write_text(f"{port}\n")
         return self
+
+    def raise_if_ended(self) -> None:
+        """Raises: AsmgError: nobody answers any more."""
+        if not self._thread.is_alive():
+            raise AsmgError("the API has ended by itself; see what stands above")
 
     def __exit__(self, *_: object) -> None:
         self._service.closing = True

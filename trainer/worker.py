@@ -42,8 +42,8 @@ def train(place: Workplace, settings: TrainerSettings, stop: threading.Event) ->
     """
     os.nice(NICENESS)
     device = choose_device(settings.device, settings.threads)
-    server, _ = start_http_server(settings.metrics_port, "127.0.0.1")
     warm_up(device)
+    server, _ = start_http_server(settings.metrics_port, "127.0.0.1")  # its answer says that we are ready
     try:
         with Logs(place) as logs:
             logs.catch_up(stop)

@@ -5,7 +5,7 @@ import torch
 from metagen.generator import GruMulti
 from metagen.parts import read_state, star_parts, state_parts
 from metagen.settings import MetagenSettings
-from stream.errors import MissingArtefact
+from stream.errors import ConfigurationError, MissingArtefact
 from trainer.adam import Moments
 from trainer.catalogue import Catalogue
 from trainer.model import initial_theta
@@ -54,3 +54,9 @@ def test_a_generator_and_its_hidden_state_come_back_bit_for_bit(trained):
 def test_a_missing_generator_is_named():
     with pytest.raises(MissingArtefact, match="generator"):
         read_state({}, 4)
+
+
+def test_hidden_states_of_another_size_are_refused_with_the_setting_to_mend(trained):
+    theta, catalogue, state = trained
+    with pytest.raises(ConfigurationError, match=r"metagen.d is 7, .* 40 wide: keep metagen.generator"):
+        read_state(star_parts(theta, state, catalogue), 7)
