@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +38,20 @@ class Examples:
         offsets, history = take_lists(self.history_offsets, self.history, rows)
         return Examples(
             self.period, self.samples, self.user[rows], self.item[rows], offsets, history, self.label[rows]
+        )
+
+    @classmethod
+    def concat(cls, parts: Sequence[Examples]) -> Examples:
+        """All of them one after the other, as one D of the last one's period."""
+        offsets = [np.diff(one.history_offsets) for one in parts]
+        return cls(
+            parts[-1].period,
+            sum(one.samples for one in parts),
+            np.concatenate([one.user for one in parts]),
+            np.concatenate([one.item for one in parts]),
+            np.concatenate([np.zeros(1, np.int64), np.cumsum(np.concatenate(offsets))]),
+            np.concatenate([one.history for one in parts]),
+            np.concatenate([one.label for one in parts]),
         )
 
     def part(self, start: int, stop: int) -> Examples:

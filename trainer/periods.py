@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, replace
 
+import numpy as np
 import pyarrow as pa
 import torch
 
@@ -14,8 +16,8 @@ from trainer.adam import grown_moments, zero_moments
 from trainer.batches import Examples, make_examples
 from trainer.catalogue import Catalogue
 from trainer.model import grown, initial_theta
-from trainer.score import Score, score
-from trainer.settings import TrainerSettings
+from trainer.score import Score, logits_of, score
+from trainer.settings import TrainerSettings, periods_of
 from trainer.snapshot import Parts, Snapshot, read_catalogue, read_snapshot, snapshot_parts
 from trainer.update import update
 
@@ -47,6 +49,7 @@ class BaseModel:
         self.settings, self.seed = settings, seed
         self.snapshot = snapshot.to(device)
         self.catalogue = catalogue
+        self.past: deque[Examples] = deque(maxlen=periods_of(settings.strategy) - 1)  # …, D_{t-1}
 
     @classmethod
     def begin(cls, settings: TrainerSettings, seed: int, device: torch.device, first: Samples) -> BaseModel:
@@ -65,6 +68,12 @@ class BaseModel:
             )
         return cls(settings, seed, device, snapshot, read_catalogue(parts, settings))
 
+    def recall(self, number: int, samples: Samples, items: int) -> None:
+        """D_i of an earlier period, oldest first, after `restore`; items: how many were known at its end."""
+        self.past.append(
+            make_examples(samples, self.catalogue, number, self.seed, self.settings.negatives, items)
+        )
+
     def read(self, number: int, samples: Samples) -> Period:
         """D_t: its new ids get rows at their initial vectors, its clicks their drawn negatives."""
         self.catalogue.extend(samples)
@@ -80,12 +89,24 @@ class BaseModel:
 
     def learn(self, period: Period) -> None:
         """Θ_t in place of Θ_{t-1}."""
-        before = self.snapshot
+        before, lesson = self.snapshot, self._lesson(period.examples)
         theta, moments = update(
-            before.theta, before.moments, period.examples, self.catalogue, self.settings, self.seed
+            before.theta, before.moments, lesson, self.catalogue, self.settings, self.seed
         )
+        self.past.append(period.examples)
         activity = activity_after(period.samples, self.catalogue, period.number, before.activity)
         self.snapshot = Snapshot(theta, moments, activity)
+
+    def _lesson(self, examples: Examples) -> Examples:
+        """What the strategy has the update learn in place of D_t."""
+        if self.settings.strategy == "incctr":
+            # (1 - λ)·CE(y) + λ·CE(p) is the cross entropy with (1 - λ)·y + λ·p in place of the label.
+            logits = torch.from_numpy(logits_of(self.snapshot.theta, examples, self.catalogue))
+            said = torch.sigmoid(logits).numpy()
+            share = np.float32(self.settings.distillation)
+            label = (1 - share) * examples.label + share * said
+            return replace(examples, label=label.astype(np.float32))
+        return Examples.concat([*self.past, examples]) if self.past else examples
 
     def parts(self) -> dict[str, pa.Table]:
         """Θ_t for the store."""

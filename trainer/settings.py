@@ -16,11 +16,23 @@ Device = Literal["auto", "cpu", "cuda"]
 Rows = Annotated[str, Field(pattern=r"^(grow|hash:[1-9][0-9]{0,8})$")]
 
 
+#: How Θ_{t-1} becomes Θ_t (method.md, Baselines).
+Strategy = Literal["iu", "bu-3", "bu-5", "bu-7", "incctr"]
+
+
 class TrainerSettings(BaseModel):
     """The base model Θ and its update. The seed is the stream's and is passed beside these."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    strategy: Strategy = Field(
+        default="iu",
+        description="how Θ is updated: iu, on the period's data; bu-W, on that of the last W periods; "
+        "incctr, on the period's data, its labels drawn towards what the model before said",
+    )
+    distillation: float = Field(
+        default=0.2, ge=0, le=1, description="incctr: λ, the share of the model before in a label"
+    )
     embedding: int = Field(default=8, ge=1, le=1024, description="width of every embedding vector")
     batch: int = Field(
         default=256, ge=1, description="samples, drawn negatives included, in one step of Adam"
@@ -53,6 +65,11 @@ class TrainerSettings(BaseModel):
     metrics_port: int = Field(
         default=9102, ge=0, le=65535, description="port of Prometheus metrics on 127.0.0.1; 0: any free port"
     )
+
+
+def periods_of(strategy: Strategy) -> int:
+    """How many periods' data an update reads."""
+    return int(strategy.removeprefix("bu-")) if strategy.startswith("bu-") else 1
 
 
 def buckets_of(rows: str) -> int | None:

@@ -15,6 +15,7 @@ import logging
 import os
 import threading
 
+import torch
 from prometheus_client import Gauge, start_http_server
 
 from stream.records import Announcement, Manifest, Score
@@ -22,7 +23,8 @@ from trainer.device import choose_device, warm_up
 from trainer.kafka import CODE_VERSION, Logs, Stopwatch, Workplace, get_all, now, put_all, settings_hash
 from trainer.periods import BaseModel
 from trainer.score import Score as Measured
-from trainer.settings import TrainerSettings
+from trainer.settings import TrainerSettings, periods_of
+from trainer.snapshot import CATALOGUE
 
 #: Added to the worker's niceness: windowing has the right of way.
 NICENESS = 5
@@ -49,9 +51,7 @@ def train(place: Workplace, settings: TrainerSettings, stop: threading.Event) ->
             logs.catch_up(stop)
             period = logs.announced.last_theta()
             last = logs.announced.model("theta", period)
-            model = (
-                BaseModel.restore(settings, place.seed, device, get_all(place.store, last)) if last else None
-            )
+            model = _restored(place, settings, device, logs, last) if last else None
             while manifest := logs.manifest(period + 1, stop):
                 period, watch = manifest.period, Stopwatch()
                 d_t = place.read(manifest)
@@ -79,11 +79,24 @@ def train(place: Workplace, settings: TrainerSettings, stop: threading.Event) ->
                 if accepted is None:
                     return
                 if accepted.parts != mine.parts:
-                    model = BaseModel.restore(settings, place.seed, device, get_all(place.store, accepted))
+                    model = _restored(place, settings, device, logs, accepted)
                 _report(mine, measured)
     finally:
         server.shutdown()
         server.server_close()
+
+
+def _restored(
+    place: Workplace, settings: TrainerSettings, device: torch.device, logs: Logs, last: Announcement
+) -> BaseModel:
+    """The model as it was when it announced `last`, with the earlier data its strategy reads."""
+    model = BaseModel.restore(settings, place.seed, device, get_all(place.store, last))
+    reach = periods_of(settings.strategy) - 1
+    for period in range(max(1, last.version - reach + 1), last.version + 1):
+        theta = logs.announced.models["theta", period]
+        items = place.store.get(theta.parts[CATALOGUE]).num_rows
+        model.recall(period, place.read(logs.announced.manifests[period]), items)
+    return model
 
 
 def score_record(measured: Measured, rows: int) -> Score:

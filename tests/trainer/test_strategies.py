@@ -1,0 +1,97 @@
+"""BU-w and IncCTR: what they learn in place of D_t, and that a restart changes no bit of it."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+
+from trainer.batches import Examples
+from trainer.periods import BaseModel
+from trainer.score import logits_of
+from trainer.settings import TrainerSettings
+from trainer.update import update
+
+CPU = torch.device("cpu")
+
+
+def settings(**more):
+    return TrainerSettings(batch=16, **more)
+
+
+def stored(model):
+    """The model's parts, written and read."""
+    parts = {}
+    for name, table in model.parts().items():
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, table.schema) as writer:
+            writer.write_table(table)
+        parts[name] = pa.ipc.open_stream(sink.getvalue()).read_all()
+    return parts
+
+
+def run(chosen, periods, restart=()):
+    """Parts after each period; before those in `restart` everything is forgotten and read again."""
+    model, found = BaseModel.begin(chosen, 3, CPU, periods[0]), []
+    for number, samples in enumerate(periods, start=1):
+        if number in restart:
+            model = BaseModel.restore(chosen, 3, CPU, found[-1])
+            for one in range(1, number):
+                items = found[one - 1]["catalogue"].num_rows
+                model.recall(one, periods[one - 1], items)
+        model.learn(model.read(number, samples))
+        found.append(stored(model))
+    return found
+
+
+def same(one, two):
+    return one.keys() == two.keys() and all(table.equals(two[name]) for name, table in one.items())
+
+
+@pytest.mark.parametrize("strategy", ["iu", "bu-3", "incctr"])
+def test_a_restart_before_any_period_changes_no_bit(random_period, strategy):
+    periods = [random_period(seed, items=12 + 6 * seed, categories=3) for seed in range(5)]
+    chosen = settings(strategy=strategy)
+    whole, broken = run(chosen, periods), run(chosen, periods, restart=range(2, 6))
+    assert all(same(one, two) for one, two in zip(whole, broken, strict=True))
+
+
+def test_every_strategy_makes_another_model_of_the_same_periods(random_period):
+    periods = [random_period(seed) for seed in range(3)]
+    last = [run(settings(strategy=one), periods)[-1] for one in ("iu", "bu-3", "incctr")]
+    assert not any(same(one, two) for one, two in zip(last, last[1:] + last[:1], strict=True))
+
+
+def test_bu_learns_the_last_periods_together_from_the_model_before(random_period):
+    chosen = settings(strategy="bu-3")
+    model = BaseModel.begin(chosen, 3, CPU, random_period(0))
+    read = []
+    for number in range(1, 5):
+        period = model.read(number, random_period(number))
+        read.append(period.examples)
+        before = model.snapshot
+        model.learn(period)
+    joint = Examples.concat(read[-3:])
+    assert len(joint) == sum(map(len, read[-3:]))
+    theta, _ = update(before.theta, before.moments, joint, model.catalogue, chosen, 3)
+    assert all(torch.equal(one, model.snapshot.theta.named()[name]) for name, one in theta.named().items())
+
+
+def test_examples_one_after_the_other_keep_their_histories(random_period):
+    model = BaseModel.begin(settings(), 3, CPU, random_period(0))
+    parts = [model.read(number, random_period(number)).examples for number in (1, 2)]
+    joint = Examples.concat(parts)
+    for part, start in zip(parts, (0, len(parts[0])), strict=True):
+        again = joint.part(start, start + len(part))
+        for name in ("user", "item", "history", "history_offsets", "label"):
+            np.testing.assert_array_equal(getattr(again, name), getattr(part, name))
+
+
+def test_incctr_draws_labels_towards_what_the_model_before_said(random_period):
+    chosen = settings(strategy="incctr", distillation=0.25)
+    model = BaseModel.begin(chosen, 3, CPU, random_period(0))
+    model.learn(model.read(1, random_period(1)))
+    period, before = model.read(2, random_period(2)), model.snapshot
+    said = 1 / (1 + np.exp(-logits_of(before.theta, period.examples, model.catalogue).astype(np.float64)))
+    lesson = model._lesson(period.examples)
+    np.testing.assert_allclose(lesson.label, 0.75 * period.examples.label + 0.25 * said, atol=1e-6)
+    assert model.settings.distillation == 0.25
