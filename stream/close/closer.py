@@ -56,6 +56,7 @@ class Closer:
     ) -> None:
         self._topics, self._settings, self._writer = topics, settings, writer
         self._periods = _Periods(broker, topics, writer)
+        self._began_at = _now()
         last = self._periods.chain[-1]
         partitions = range(settings.partitions)
         self._places = {
@@ -110,7 +111,6 @@ class Closer:
 
     def _close(self, cut: Cut, event_at: int, stop: threading.Event) -> None:
         last = self._periods.chain[-1]
-        now = time.time_ns() // 1_000_000
         reached = [place.reached for place in self._places.values() if place.reached is not None]
         counts = {name: sum(one.counts[name] for one in reached) for name in reached[0].counts}
         mine = Manifest(
@@ -125,8 +125,8 @@ class Closer:
             at={str(one): self._places[one].pass_by(*numbers) for one, numbers in cut.samples.items()},
             counts=counts,
             busy_seconds=sum(one.busy_ms for one in reached) / 1000,
-            opened_at=last.closed_at or now,
-            closed_at=now,
+            opened_at=last.closed_at or self._began_at,
+            closed_at=_now(),
             last_event_at=event_at,
             ends=cut.ends,
         )
@@ -169,7 +169,7 @@ class Closer:
         if moving:
             return min(moving)
         if self._settings.clock == "wall":
-            return time.time_ns() // 1_000_000 - self._settings.lateness - self._settings.idle_after
+            return _now() - self._settings.lateness - self._settings.idle_after
         marks = [place.watermark for place in self._places.values()]
         return min((mark for mark in marks if mark > NEVER), default=NEVER)
 
@@ -240,3 +240,8 @@ class _Periods:
                 self.chain.take(decode(Manifest, message.value()))
             except CorruptRecord:
                 _UNREADABLE.inc()
+
+
+def _now() -> int:
+    """The wall clock, ms."""
+    return time.time_ns() // 1_000_000
