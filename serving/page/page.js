@@ -63,7 +63,7 @@ function tiles() {
     text("fresh-more", `last event to served; median ${spanText(middle)}`);
   }
   big("rate", count(events.per_second), "/s");
-  text("rate-more", `${count(events.total)} in all`);
+  text("rate-more", `${count(events.total)} records in all`);
   rates.push(events.per_second);
   if (rates.length > KEPT) rates.shift();
   spark(byId("rate-spark"));

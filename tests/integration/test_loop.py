@@ -1,0 +1,144 @@
+"""The loop as it runs for a shop: events go in, and within seconds the API answers with a newer model."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from stream import kafka
+from stream.replay.encode import partition_of
+from stream.topics import Topics
+
+pytestmark = pytest.mark.integration
+
+#: Seconds within which a newer model has to answer, beside other tests on two cores.
+DEADLINE = 60.0
+
+#: Impressions a period.
+PERIOD = 400
+
+SETTINGS = {
+    "ASMG_STREAM_PERIOD_COUNT": str(PERIOD),
+    "ASMG_STREAM_LATENESS": "1s",
+    "ASMG_STREAM_WINDOW": "10s",
+    "ASMG_STREAM_IDLE_AFTER": "500ms",
+    "ASMG_TRAINER_BATCH": "64",
+    "ASMG_METAGEN_TAU": "1",
+    "ASMG_METAGEN_K": "1",
+    "ASMG_SERVING_PORT": "0",
+} | {f"ASMG_{worker}_METRICS_PORT": "0" for worker in ("STREAM", "TRAINER", "METAGEN", "SERVING")}
+
+
+@pytest.fixture(scope="module")
+def shop(bootstrap: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple["Shop", str]]:
+    """A shop's producer, and the address of the API; the four workers run while the tests last."""
+    home = tmp_path_factory.mktemp("loop")
+    prefix, port = f"test-loop-{uuid.uuid4().hex[:8]}.", home / "port"
+    told = {
+        "ASMG_KAFKA_BOOTSTRAP": bootstrap,
+        "ASMG_KAFKA_PREFIX": prefix,
+        "ASMG_HOME": str(home),
+        "ASMG_SERVING_PORT_FILE": str(port),
+    }
+    running = [
+        subprocess.Popen([sys.executable, "-m", "asmg", worker], env=os.environ | SETTINGS | told)
+        for worker in ("window", "train", "metagen", "serve")
+    ]
+    try:
+        until(port.exists)
+        yield Shop(bootstrap, Topics(prefix)), f"http://127.0.0.1:{int(port.read_text())}"
+        assert [one.poll() for one in running] == [None] * 4
+        for one in running:
+            one.terminate()
+        assert [one.wait(DEADLINE) for one in running] == [0] * 4
+    finally:
+        for one in running:
+            one.kill()
+            one.wait()
+
+
+class Shop:
+    """Shows items to users, a slate a second, and sends what they click."""
+
+    def __init__(self, bootstrap: str, topics: Topics) -> None:
+        self.broker, self.topics = {"bootstrap.servers": bootstrap}, topics
+        self.writer = kafka.Writer(self.broker)
+        self.shown, self.ts = 0, 1_700_000_000_000
+
+    def open_for(self, impressions: int) -> None:
+        """Sends that many impressions, and clicks on some: users like items of their own parity."""
+        random, events = np.random.default_rng(self.shown), []
+        for _ in range(impressions):
+            user, item = int(random.integers(0, 30)), int(random.integers(0, 50))
+            self.ts, self.shown = self.ts + 1000, self.shown + 1
+            shown = {"impression_id": f"p{self.shown}", "user_id": f"u{user}", "item_id": f"i{item}"}
+            events.append({"type": "impression", **shown, "ts": self.ts})
+            if random.random() < (0.6 if user % 2 == item % 2 else 0.1):
+                events.append({"type": "click", **shown, "ts": self.ts + 700})
+        places = partition_of(pa.array([one["user_id"] for one in events]), 4).tolist()
+        for one, place in zip(events, places, strict=True):
+            key = one["user_id"].encode()
+            self.writer.write(self.topics.events, json.dumps(one).encode(), key=key, partition=place)
+        self.writer.flush()
+
+
+def until(holds: Callable[[], object]) -> None:
+    deadline = time.monotonic() + DEADLINE
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def version(address: str) -> int:
+    serving = httpx.get(f"{address}/version").json()["serving"]
+    return serving["version"] if serving else 0
+
+
+def test_events_of_a_shop_bring_newer_models_within_seconds(shop: tuple[Shop, str]) -> None:
+    producer, address = shop
+    request = {"user_id": "u2", "candidates": [f"i{one}" for one in range(50)] + ["new"], "k": 5}
+    assert httpx.post(f"{address}/rank", json=request).status_code == 503
+    for period in range(1, 5):
+        producer.open_for(PERIOD + 30)  # the window of the last ones is open still
+        until(lambda period=period: version(address) >= period)
+        answer = httpx.post(f"{address}/rank", json=request).json()
+        assert answer["version"] >= period
+        assert (answer["unknown_user"], answer["unknown_items"]) == (False, 1)
+        assert len(answer["items"]) == 5
+
+    def periods() -> list[dict]:
+        return httpx.get(f"{address}/state").json()["periods"]
+
+    until(lambda: len(periods()) >= 4 and periods()[3]["served"])
+    assert [one["samples"] for one in periods()[:4]] == [PERIOD] * 4
+    assert periods()[3]["star"] is not None
+
+
+def test_what_was_ranked_goes_back_to_the_stream_when_asked_to(shop: tuple[Shop, str]) -> None:
+    producer, address = shop
+    producer.open_for(PERIOD + 30)
+    until(lambda: version(address) >= 1)
+    request = {"user_id": "u2", "candidates": ["i1", "i2", "i3"], "k": 2, "log": True}
+    answer = httpx.post(f"{address}/rank", json=request).json()
+    ids = {one["impression_id"] for one in answer["items"]}
+    follower = kafka.Follower(producer.broker, {(producer.topics.events, one): 0 for one in range(4)})
+    found: list[dict] = []
+
+    def logged() -> bool:
+        found.extend(json.loads(one.value()) for one in follower.poll(kafka.GLANCE))
+        return {one.get("impression_id") for one in found} >= ids
+
+    until(logged)
+    mine = [one for one in found if one.get("impression_id") in ids]
+    assert {(one["type"], one["user_id"]) for one in mine} == {("impression", "u2")}
+    assert {one["item_id"] for one in mine} == {one["item_id"] for one in answer["items"]}
+    follower.close()
