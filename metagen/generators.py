@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
-from metagen.generator import Generator, GruMulti
+from metagen.controls import Average, Ema
+from metagen.generator import Generator, Gru, Variant
+from metagen.linear import Linear
 from metagen.plus import Plus
 from metagen.settings import MetagenSettings
+
+#: ASMG-GRUmulti, and its variants by what they change.
+GRU = {
+    "asmg-gru-multi": Variant(),
+    "asmg-gru-single": Variant(single=True),
+    "asmg-gru-full": Variant(full=True),
+    "asmg-gru-zero": Variant(zero=True),
+    "asmg-gru-unif": Variant(weights="uniform"),
+}
 
 
 def generator_of(settings: MetagenSettings, batch: int, seed: int) -> Generator:
     """The generator that the settings name; batch and seed are the trainer's."""
-    if settings.generator == "asmg-plus":
-        return Plus(settings, batch, seed)
-    return GruMulti(settings, batch, seed)
+    match settings.generator:
+        case "asmg-plus":
+            return Plus(settings, batch, seed)
+        case "asmg-linear":
+            return Linear(settings, batch, seed)
+        case "average":
+            return Average(settings.k)
+        case "ema":
+            return Ema(settings.decay)
+        case variant:
+            return Gru(settings, batch, seed, GRU[variant])

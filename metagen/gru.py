@@ -13,7 +13,7 @@ from math import prod
 import torch
 from torch import Tensor
 
-from metagen.settings import MetagenSettings
+from metagen.settings import MetagenSettings, StepWeights
 from trainer.vocabulary import id_hashes, uniform
 
 #: The weights of one bank of P cells with d hidden units:
@@ -54,13 +54,13 @@ def unroll(
         yield output(bank, theta, h, residual), h
 
 
-def step_weights(settings: MetagenSettings) -> list[float]:
-    """λ_1 … λ_k, oldest step first, summing to 1 (eq. 7)."""
+def step_weights(kind: StepWeights, steps: int) -> list[float]:
+    """λ of a window's steps, oldest first, summing to 1 (eq. 7)."""
     shares = {
-        "linear": [float(j) for j in range(1, settings.k + 1)],
-        "uniform": [1.0] * settings.k,
-        "exponential": [2.0**j for j in range(1, settings.k + 1)],
-    }[settings.weights]
+        "linear": [float(j) for j in range(1, steps + 1)],
+        "uniform": [1.0] * steps,
+        "exponential": [2.0**j for j in range(1, steps + 1)],
+    }[kind]
     return [share / sum(shares) for share in shares]
 
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from metagen.window import GeneratorState
 from stream.errors import ConfigurationError, MissingArtefact
+from trainer.adam import zero_moments
 from trainer.catalogue import Catalogue
 from trainer.columns import (
     column,
@@ -32,8 +33,13 @@ def star_parts(star: Theta, state: GeneratorState, catalogue: Catalogue) -> dict
 
 
 def state_parts(state: GeneratorState) -> dict[str, pa.Table]:
-    """`generator`: name, shape, value, m, v, step, trained; `hidden/<table>`: vector [e·d] per row."""
+    """`generator`: name, shape, value, m, v, step, trained; `hidden/<table>`: vector [e·d] per row.
+
+    A generator that trains nothing has one row with `trained` alone.
+    """
     hidden = {f"{HIDDEN}{name}": table_of({"vector": vectors(one)}) for name, one in state.hidden.items()}
+    if not state.omega:  # no tensor's row to repeat the count in
+        return {GENERATOR: table_of({"trained": pa.array([state.trained], pa.int64())})} | hidden
     return {GENERATOR: tensors_table(state.omega, state.moments, trained=state.trained)} | hidden
 
 
@@ -54,4 +60,7 @@ def read_state(parts: Mapping[str, pa.Table], d: int) -> GeneratorState:
                 "keep metagen.generator and metagen.d as they were"
             )
     hidden = {name: read_vectors(table, "vector", d) for name, table in tables.items()}
-    return GeneratorState(read_tensors(part), read_moments(part), hidden, constant(part, "trained"))
+    trained = constant(part, "trained")
+    if part.column_names == ["trained"]:
+        return GeneratorState({}, zero_moments({}), hidden, trained)
+    return GeneratorState(read_tensors(part), read_moments(part), hidden, trained)

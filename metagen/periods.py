@@ -74,13 +74,10 @@ class MetaModel:
         Raises: ConfigurationError: the generator in them has another form than the settings say.
         """
         state = read_state(star, self.d).to(self.device)
-        form = self.generator.initial(self.models[-1].theta).omega
-        if {name: one.shape for name, one in form.items()} != {
-            n: one.shape for n, one in state.omega.items()
-        }:
+        if _form(state) != _form(self.generator.initial(self.models[-1].theta)):
             raise ConfigurationError(
                 "the stored generator has another form: "
-                "keep metagen.generator, metagen.d and metagen.gate_biases as they were"
+                "keep metagen.generator, metagen.k, metagen.d and metagen.gate_biases as they were"
             )
         self.state, self.star = state, read_theta(star).to(self.device)
 
@@ -101,10 +98,12 @@ class MetaModel:
 
     def train(self) -> bool:
         """ω_t and h_{t-k} from Θ_{t-k..t-1} and D_{t-k+1..t}; False where there are not as many yet."""
-        if len(self.models) < self.generator.k + self.generator.before or self.catalogue is None:
+        window = len(self.models) - self.generator.before
+        if window < self.generator.least or self.catalogue is None:
             return False
         state = self.state or self.generator.initial(self.models[-1].theta)
-        self.state = self.generator.train(list(self.models), list(self.data), self.catalogue, state)
+        data = list(self.data)[-window:]
+        self.state = self.generator.train(list(self.models), data, self.catalogue, state)
         return True
 
     def generate(self, theta: Parts) -> dict[str, pa.Table] | None:
@@ -130,3 +129,8 @@ class MetaModel:
     def _examples(self, number: int, samples: Samples, items: int | None) -> Examples:
         assert self.catalogue is not None
         return make_examples(samples, self.catalogue, number, self.seed, self.trainer.negatives, items)
+
+
+def _form(state: GeneratorState) -> tuple[dict[str, torch.Size], set[str]]:
+    """What two states of one generator share: ω's names and shapes, and which hidden states there are."""
+    return {name: one.shape for name, one in state.omega.items()}, set(state.hidden)

@@ -18,10 +18,10 @@ from metagen.gru import step_weights
 from metagen.rowcell import activity_inputs, cell, initial_cell, inputs_of, output, unroll
 from metagen.settings import MetagenSettings
 from metagen.sweep import BLOCK
-from metagen.train import joint_batches, touched_rows
+from metagen.train import touched_rows, train
 from metagen.window import MLP, GeneratorState, bank_of, grown_hidden
 from trainer.activity import no_activity
-from trainer.adam import DenseAdam, zero_moments
+from trainer.adam import zero_moments
 from trainer.batches import Batch, Examples
 from trainer.catalogue import Catalogue
 from trainer.model import Theta, forward, loss_of
@@ -70,7 +70,7 @@ class Plus:
 
     def __init__(self, settings: MetagenSettings, batch: int, seed: int) -> None:
         self.settings, self.batch, self.seed = settings, batch, seed
-        self.k = settings.k
+        self.k = self.least = settings.k
 
     def initial(self, theta: Theta) -> GeneratorState:
         """Cells that change nothing yet, the MLP of `theta`, hidden states zero."""
@@ -92,22 +92,20 @@ class Plus:
         """
         window = RowWindow.of(models)
         hidden = grown_hidden(state.hidden, catalogue.table_rows())
-        omega = {name: tensor.clone() for name, tensor in state.omega.items()}
-        carried = self.settings.moments == "carried"
         rates = self.rates(-(-len(data[-1]) // self.batch))
-        adam = DenseAdam(
-            omega,
-            state.moments if carried else zero_moments(omega),
-            {name: rates[name.startswith(f"{MLP}/")] for name in omega},
+        weights = step_weights(self.settings.weights, self.k)
+        omega, moments = train(
+            state.omega,
+            state.moments,
+            data,
+            catalogue,
+            lambda leaves, slices: window_loss(window, slices, leaves, hidden, weights),
+            self.settings,
+            self.batch,
+            self.seed,
+            {name: rates[name.startswith(f"{MLP}/")] for name in state.omega},
         )
-        device = window.tables["user"].device
-        for epoch in range(self.settings.epochs):
-            for slices in joint_batches(data, catalogue, self.batch, self.seed, epoch, device):
-                leaves = {name: tensor.detach().requires_grad_() for name, tensor in omega.items()}
-                loss = window_loss(window, slices, leaves, hidden, self.settings)
-                gradients = torch.autograd.grad(loss, list(leaves.values()))
-                adam.step(dict(zip(leaves, gradients, strict=True)))
-        return GeneratorState(omega, adam.moments(), carry(window, omega, hidden), state.trained + 1)
+        return GeneratorState(omega, moments, carry(window, omega, hidden), state.trained + 1)
 
     def generate(self, models: Sequence[Model], state: GeneratorState) -> Theta:
         """One sweep over all rows, and the generator's own MLP."""
@@ -125,7 +123,7 @@ def window_loss(
     slices: Sequence[Batch],
     omega: Mapping[str, Tensor],
     hidden: Mapping[str, Tensor],
-    settings: MetagenSettings,
+    weights: Sequence[float],
 ) -> Tensor:
     """Σ λ_i L(Θ_i* | slice of D_{i+1}), a scalar (eq. 7), from the rows the slices touch alone."""
     tables: list[dict[str, Tensor]] = [{} for _ in slices]
@@ -138,7 +136,7 @@ def window_loss(
     mlp = bank_of(omega, MLP)
     losses = [
         weight * loss_of(forward(rows, mlp, one), one.label)
-        for weight, rows, one in zip(step_weights(settings), tables, slices, strict=True)
+        for weight, rows, one in zip(weights, tables, slices, strict=True)
         if len(one.label)
     ]
     return torch.stack(losses).sum()

@@ -12,8 +12,18 @@ from trainer.settings import Device
 StepWeights = Literal["linear", "uniform", "exponential"]
 
 
-#: The generators there are.
-Generator = Literal["asmg-plus", "asmg-gru-multi"]
+#: The generators there are: ours, the paper's, and the controls, which train nothing.
+Generator = Literal[
+    "asmg-plus",
+    "asmg-gru-multi",
+    "asmg-gru-single",
+    "asmg-gru-full",
+    "asmg-gru-zero",
+    "asmg-gru-unif",
+    "asmg-linear",
+    "average",
+    "ema",
+]
 
 
 class MetagenSettings(BaseModel):
@@ -24,18 +34,27 @@ class MetagenSettings(BaseModel):
     generator: Generator = Field(
         default="asmg-plus",
         description="asmg-plus: a cell reads a whole row and its activity; asmg-gru-multi: the paper's, "
-        "a cell per coordinate",
+        "a cell per coordinate; single, full, zero, unif: its variants; asmg-linear: learned weights of the "
+        "models; average: their mean; ema: their exponential moving average",
     )
     k: int = Field(default=3, ge=1, le=32, description="models in the generator's window")
+    full_k: int = Field(
+        default=20,
+        ge=1,
+        le=64,
+        description="asmg-gru-full: models in its sequence at most, all of them held in memory; older ones "
+        "live on in the hidden state",
+    )
     d: int | None = Field(
         default=None,
         ge=1,
         le=256,
-        description="size of each cell's hidden state; by default 16 for asmg-plus, 4 for asmg-gru-multi",
+        description="size of each cell's hidden state; by default 16 for asmg-plus, 4 for the paper's",
     )
     weights: StepWeights = Field(
         default="linear",
-        description="weights of the window's steps, oldest to newest: j, 1 or 2^j, normalised",
+        description="weights of the window's steps, oldest to newest: j, 1 or 2^j, normalised "
+        "(asmg-gru-unif: always uniform; asmg-gru-single and asmg-linear train on the last alone)",
     )
     tau: int = Field(
         default=5, ge=0, description="periods the generator trains before its models may serve (warm-up)"
@@ -43,7 +62,7 @@ class MetagenSettings(BaseModel):
     residual: bool = Field(
         default=True,
         description="θ* = θ_t + W·h + b with W, b zero at first; false: the paper's θ* = W·h + b "
-        "(asmg-plus is always residual)",
+        "(asmg-plus is always residual, asmg-linear never)",
     )
     gate_biases: bool = Field(
         default=False,
@@ -64,6 +83,9 @@ class MetagenSettings(BaseModel):
         default="carried",
         description="Adam's moments on ω: carried from period to period, or zero at its start",
     )
+    decay: float = Field(
+        default=0.5, ge=0, lt=1, description="ema: what is left of a model's weight a period later"
+    )
     epochs: int = Field(default=1, ge=1, description="passes over the window's data in one period's training")
     gate_window: int = Field(default=3, ge=1, description="last periods whose scores the gate compares")
     gate_margin: float = Field(
@@ -77,5 +99,7 @@ class MetagenSettings(BaseModel):
 
     @property
     def hidden_size(self) -> int:
-        """d, or what it is by default."""
+        """d, or what it is by default; 1 for ema, whose hidden state is an average."""
+        if self.generator == "ema":
+            return 1
         return self.d or (16 if self.generator == "asmg-plus" else 4)

@@ -6,24 +6,28 @@ gives the loss and the gradient on ω that generating whole tables would (method
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import embedding
 
-from metagen.gru import step_weights, unroll
+from metagen.gru import unroll
 from metagen.settings import MetagenSettings
-from metagen.window import MLP, GeneratorState, Window, bank_of, shaped_mlp
-from trainer.adam import DenseAdam, zero_moments
+from metagen.window import MLP, Window, bank_of, shaped_mlp
+from trainer.adam import DenseAdam, Moments, zero_moments
 from trainer.batches import Batch, Examples, make_batch, shuffled
 from trainer.catalogue import Catalogue
 from trainer.model import forward, loss_of
 
 #: Adam's learning rate on ω (paper, 4.1.4).
 LEARNING_RATE = 1e-2
+
+#: ω as leaves, and a run of batches, one from each period set that is scored, to the loss, a scalar.
+Loss = Callable[[Mapping[str, Tensor], Sequence[Batch]], Tensor]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,30 +43,32 @@ class TouchedRows:
 
 
 def train(
-    window: Window,
+    omega: Mapping[str, Tensor],
+    moments: Moments,
     data: Sequence[Examples],
     catalogue: Catalogue,
-    state: GeneratorState,
+    loss: Loss,
     settings: MetagenSettings,
     batch: int,
     seed: int,
-) -> GeneratorState:
-    """ω_t with its moments, from Θ_{t-k..t-1}, D_{t-k+1..t} and h_{t-k-1} (eq. 7); h is left as it was.
+    learning_rate: float | Mapping[str, float],
+) -> tuple[dict[str, Tensor], Moments]:
+    """ω_t with its moments, from ω_{t-1} and the period sets that the loss scores, D_t the last of them.
 
-    The k period sets are shuffled and cut into the same number of batches, ceil(|D_t| / batch). A function of
-    its arguments, bit for bit, on a CPU with a given number of threads.
+    The sets are shuffled and cut into the same number of batches, ceil(|D_t| / batch). A function of its
+    arguments, bit for bit, on a CPU with a given number of threads.
     """
-    omega = {name: tensor.clone() for name, tensor in state.omega.items()}
-    moments = state.moments if settings.moments == "carried" else zero_moments(omega)
-    adam = DenseAdam(omega, moments, settings.learning_rate or LEARNING_RATE)
-    device = window.mlp.device
+    trained = {name: tensor.clone() for name, tensor in omega.items()}
+    if settings.moments == "fresh":
+        moments = zero_moments(trained)
+    adam = DenseAdam(trained, moments, learning_rate)
+    device = next(iter(trained.values())).device
     for epoch in range(settings.epochs):
         for slices in joint_batches(data, catalogue, batch, seed, epoch, device):
-            leaves = {name: tensor.detach().requires_grad_() for name, tensor in omega.items()}
-            loss = window_loss(window, slices, leaves, state.hidden, settings)
-            gradients = torch.autograd.grad(loss, list(leaves.values()))
+            leaves = {name: tensor.detach().requires_grad_() for name, tensor in trained.items()}
+            gradients = torch.autograd.grad(loss(leaves, slices), list(leaves.values()))
             adam.step(dict(zip(leaves, gradients, strict=True)))
-    return GeneratorState(omega, adam.moments(), state.hidden, state.trained + 1)
+    return trained, adam.moments()
 
 
 def joint_batches(
@@ -88,26 +94,32 @@ def window_loss(
     slices: Sequence[Batch],
     omega: Mapping[str, Tensor],
     hidden: Mapping[str, Tensor],
-    settings: MetagenSettings,
+    weights: Sequence[float],
+    residual: bool,
 ) -> Tensor:
-    """Σ λ_i L(Θ_i* | slice of D_{i+1}), a scalar (eq. 7)."""
+    """Σ λ_i L(Θ_i* | slice of D_{i+1}), a scalar (eq. 7), over the window's last steps, one for each slice.
+
+    Steps before those are gone through but not scored; with one slice this is eq. 6.
+    """
+    unscored = len(window) - len(slices)
     tables: list[dict[str, Tensor]] = [{} for _ in slices]
     for name, table in window.tables.items():
         touched = touched_rows([one.rows[name] for one in slices])
+        counts = [touched.counts[0]] * unscored + touched.counts
         h = hidden[name].index_select(0, touched.rows).permute(1, 2, 0)  # [e, d, r]
         thetas = [
             model.index_select(0, touched.rows[:count]).T[:, None]  # [e, 1, r_i]
-            for model, count in zip(table, touched.counts, strict=True)
+            for model, count in zip(table, counts, strict=True)
         ]
-        generated = unroll(bank_of(omega, name), thetas, h.contiguous(), settings.residual)
-        for step, (star, _) in enumerate(generated):
+        generated = unroll(bank_of(omega, name), thetas, h.contiguous(), residual)
+        for step, (star, _) in enumerate(islice(generated, unscored, None)):
             tables[step][name] = embedding(touched.places[step], star[:, 0].T)  # [touched of the slice, e]
     h = hidden[MLP].transpose(1, 2)  # [S, d, 1]
-    generated = unroll(bank_of(omega, MLP), list(window.mlp[:, :, None, None]), h, settings.residual)
+    generated = unroll(bank_of(omega, MLP), list(window.mlp[:, :, None, None]), h, residual)
     losses = [
         weight * loss_of(forward(rows, shaped_mlp(star[:, 0, 0], window.shapes), one), one.label)
         for weight, rows, (star, _), one in zip(
-            step_weights(settings), tables, generated, slices, strict=True
+            weights, tables, islice(generated, unscored, None), slices, strict=True
         )
         if len(one.label)
     ]

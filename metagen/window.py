@@ -39,7 +39,7 @@ class Window:
 
 @dataclass(frozen=True, eq=False)
 class GeneratorState:
-    """What a generator carries from period to period: ω_t, its moments, and h_{t-k}."""
+    """What a generator carries from period to period: ω_t, its moments, and h_{t-k}; either may be empty."""
 
     omega: dict[str, Tensor]  # trainable tensors under "bank/weight"
     moments: Moments  # under the same names

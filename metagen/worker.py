@@ -79,7 +79,7 @@ def generate(
                         kind="star",
                         version=period,
                         parts=names,
-                        parents=_parents(logs.announced, manifest, settings.k, generator.before),
+                        parents=_parents(logs.announced, manifest, generator.k, generator.before),
                         score=score_record(measured, len(model.data[-1])) if measured else None,
                         seconds=watch.seconds,
                         trained=model.trained,
@@ -143,8 +143,12 @@ def _restore(model: MetaModel, place: Workplace, announced: Announced, period: i
 
 
 def _parents(announced: Announced, manifest: Manifest, k: int, more: int) -> dict[str, str]:
-    """What Θ*_t was made of: D_{t-k+1..t}, Θ_{t-k..t} and `more` before them, the generator of Θ*_{t-1}."""
+    """What Θ*_t's generator was given: D_{t-k+1..t}, Θ_{t-k..t} and `more` before them, its state at t - 1.
+
+    k is of the full window; while there are fewer models, it is all there are.
+    """
     last = manifest.period
+    k = min(k, last - 1 - more)
     periods = {f"period/{one}": announced.manifests[one].hash() for one in range(last - k + 1, last + 1)}
     thetas = {
         f"theta/{one}": announced.models["theta", one].hash() for one in range(last - k - more, last + 1)

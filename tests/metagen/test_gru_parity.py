@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from metagen.gru import unroll
-from metagen.settings import MetagenSettings
+from metagen.gru import step_weights, unroll
 from metagen.sweep import carry, sweep
 from metagen.train import window_loss
 from metagen.window import MLP as SCALARS
@@ -16,7 +15,7 @@ from trainer.settings import TrainerSettings
 
 TABLES = {"user": "user_emb_w", "item": "item_emb_w", "category": "cate_emb_w"}
 MLP = {f"{kind}{layer}": f"fcn{layer}_{kind}" for layer in (1, 2, 3) for kind in ("kernel", "bias")}
-PLAIN = MetagenSettings(generator="asmg-gru-multi", residual=False, gate_biases=False)
+LINEAR = step_weights("linear", 3)
 GATES = {"u": ("u_z", "u_r", "u_g"), "w": ("w_z", "w_r", "w_g"), "w_y": ("w_hy",), "b_y": ("b_y",)}
 
 
@@ -109,7 +108,7 @@ def test_every_step_generates_the_authors_parameters_and_hidden_states(parity, w
 
 def test_loss_and_gradients_on_touched_rows_are_the_authors_dense_ones(parity, window, hidden, slices):
     omega = {name: one.requires_grad_() for name, one in omega_of(parity, "gru_before").items()}
-    loss = window_loss(window, slices, omega, hidden, PLAIN)
+    loss = window_loss(window, slices, omega, hidden, LINEAR, residual=False)
     assert loss.item() == pytest.approx(float(parity["before/loss"]), abs=1e-5)
     loss.backward()
     for name, theirs in omega_of(parity, "grad").items():
@@ -121,7 +120,9 @@ def test_adam_through_the_authors_formula_gives_their_generator(
     parity, window, hidden, slices, when, carried
 ):
     omega = {name: one.requires_grad_() for name, one in omega_of(parity, "gru_before").items()}
-    gradients = torch.autograd.grad(window_loss(window, slices, omega, hidden, PLAIN), list(omega.values()))
+    gradients = torch.autograd.grad(
+        window_loss(window, slices, omega, hidden, LINEAR, residual=False), list(omega.values())
+    )
     powers = [float(parity[f"adam_before_B/beta{one}_power"]) for one in (1, 2)] if carried else [0.9, 0.999]
     rate = 1e-2 * np.sqrt(1 - powers[1]) / (1 - powers[0])
     zeros = {name: torch.zeros_like(one) for name, one in omega.items()}
@@ -140,7 +141,9 @@ def test_adam_through_the_authors_formula_gives_their_generator(
 
 def test_our_step_on_carried_moments_gives_their_generator(parity, window, hidden, slices):
     omega = {name: one.requires_grad_() for name, one in omega_of(parity, "gru_before").items()}
-    gradients = torch.autograd.grad(window_loss(window, slices, omega, hidden, PLAIN), list(omega.values()))
+    gradients = torch.autograd.grad(
+        window_loss(window, slices, omega, hidden, LINEAR, residual=False), list(omega.values())
+    )
     step = round(np.log(float(parity["adam_before_B/beta2_power"])) / np.log(0.999)) - 1
     moments = Moments(omega_of(parity, "adam_before_B", "/m"), omega_of(parity, "adam_before_B", "/v"), step)
     leaves = {name: one.detach() for name, one in omega.items()}

@@ -5,10 +5,11 @@ import pyarrow as pa
 import pytest
 import torch
 
-from metagen.generator import GruMulti
+from metagen.generator import Gru
 from metagen.generators import generator_of
 from metagen.periods import MetaModel, PastPeriod
 from metagen.settings import MetagenSettings
+from stream.errors import ConfigurationError
 from trainer.periods import BaseModel
 from trainer.settings import TrainerSettings
 
@@ -24,6 +25,14 @@ CASES = [
         MetagenSettings(generator="asmg-gru-multi", moments="fresh", k=1),
     ),
     (TrainerSettings(batch=16, user_rows="hash:9"), MetagenSettings(generator="asmg-plus", k=2)),
+    (TrainerSettings(batch=16), MetagenSettings(generator="asmg-gru-single")),
+    (TrainerSettings(batch=16), MetagenSettings(generator="asmg-gru-full")),
+    (TrainerSettings(batch=16, moments="lazy"), MetagenSettings(generator="asmg-gru-full", full_k=3)),
+    (TrainerSettings(batch=16), MetagenSettings(generator="asmg-gru-zero", k=2)),
+    (TrainerSettings(batch=16, item_rows="hash:7"), MetagenSettings(generator="asmg-gru-unif")),
+    (TrainerSettings(batch=16), MetagenSettings(generator="asmg-linear")),
+    (TrainerSettings(batch=16, moments="lazy"), MetagenSettings(generator="average", k=2)),
+    (TrainerSettings(batch=16), MetagenSettings(generator="ema", decay=0.7)),
 ]
 
 
@@ -76,8 +85,51 @@ def test_workers_restarted_before_any_period_make_the_same_bytes(random_period, 
     periods = [random_period(seed, items=12 + 6 * seed, categories=3) for seed in range(7)]
     whole = run(periods, trainer, metagen)
     assert run(periods, trainer, metagen, restart=range(2, 8)) == whole
-    first = metagen.k + 1 + (metagen.generator == "asmg-plus")
+    generator = generator_of(metagen, trainer.batch, 3)
+    first = generator.least + generator.before + 1
     assert sorted(whole[1]) == list(range(first, 8))
+
+
+def test_a_growing_window_gets_as_many_period_sets_as_it_has_models(random_period):
+    trainer, metagen, given = (
+        TrainerSettings(batch=16),
+        MetagenSettings(generator="asmg-gru-full", full_k=3),
+        [],
+    )
+    generator = generator_of(metagen, 16, 3)
+
+    def train(models, data, catalogue, state):
+        given.append(([one.period for one in models], [one.period for one in data]))
+        return state
+
+    generator.train = train
+    meta = MetaModel(generator, trainer, 3, metagen.hidden_size, CPU)
+    base = BaseModel.begin(trainer, 3, CPU, random_period(1))
+    for number in range(1, 6):
+        samples = random_period(number)
+        base.learn(base.read(number, samples))
+        meta.read(number, samples)
+        meta.train()
+        meta.generate(base.parts())
+    assert given == [([1], [2]), ([1, 2], [2, 3]), ([1, 2, 3], [2, 3, 4]), ([2, 3, 4], [3, 4, 5])]
+
+
+@pytest.mark.parametrize(
+    ("was", "now"),
+    [
+        ({"generator": "average"}, {"generator": "ema"}),
+        ({"generator": "asmg-linear", "k": 2}, {"generator": "asmg-linear", "k": 3}),
+        ({"generator": "asmg-gru-multi"}, {"generator": "asmg-linear"}),
+    ],
+)
+def test_a_state_of_another_form_is_refused_with_the_settings_to_mend(random_period, was, now):
+    trainer, was, now = TrainerSettings(batch=16), MetagenSettings(**was), MetagenSettings(**now)
+    periods = [random_period(seed) for seed in range(4)]
+    thetas, stars, _ = run(periods, trainer, was)
+    meta = MetaModel(generator_of(now, 16, 3), trainer, 3, now.hidden_size, CPU)
+    past = [PastPeriod(one, periods[one - 1], loaded(thetas[one])) for one in (2, 3, 4)]
+    with pytest.raises(ConfigurationError, match=r"another form: keep metagen.generator, metagen.k"):
+        meta.restore(past, loaded(stars[4]))
 
 
 def test_generated_models_are_scored_from_the_period_after_the_first(random_period):
@@ -88,7 +140,7 @@ def test_generated_models_are_scored_from_the_period_after_the_first(random_peri
 
 def test_a_generator_starts_no_earlier_than_its_first_full_window(random_period):
     trainer, metagen = CASES[0]
-    meta = MetaModel(GruMulti(metagen, 16, 3), trainer, 3, metagen.hidden_size, CPU)
+    meta = MetaModel(Gru(metagen, 16, 3), trainer, 3, metagen.hidden_size, CPU)
     base = BaseModel.begin(trainer, 3, CPU, random_period(1))
     for number in range(1, 6):
         samples = random_period(number)

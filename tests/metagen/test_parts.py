@@ -2,9 +2,11 @@ import pyarrow as pa
 import pytest
 import torch
 
-from metagen.generator import GruMulti
+from metagen.generator import Gru
+from metagen.generators import generator_of
 from metagen.parts import read_state, star_parts, state_parts
 from metagen.settings import MetagenSettings
+from metagen.window import GeneratorState
 from stream.errors import ConfigurationError, MissingArtefact
 from trainer.adam import Moments
 from trainer.catalogue import Catalogue
@@ -25,7 +27,7 @@ def trained(random_period):
     catalogue = Catalogue(TrainerSettings(), with_categories=True)
     catalogue.extend(random_period(0, categories=3))
     theta = initial_theta(catalogue.columns(), TrainerSettings(), 0)
-    state = GruMulti(MetagenSettings(generator="asmg-gru-multi", d=5), 16, 0).initial(theta)
+    state = Gru(MetagenSettings(generator="asmg-gru-multi", d=5), 16, 0).initial(theta)
     torch.manual_seed(0)
     noise = [{name: torch.rand_like(one) for name, one in state.omega.items()} for _ in range(2)]
     hidden = {name: torch.rand_like(one) for name, one in state.hidden.items()}
@@ -47,6 +49,21 @@ def test_a_generator_and_its_hidden_state_come_back_bit_for_bit(trained):
     ]:
         assert one.keys() == two.keys()
         assert all(torch.equal(tensor, two[name]) for name, tensor in one.items())
+    for name, table in state_parts(again).items():
+        assert ipc(table) == ipc(parts[name])
+
+
+@pytest.mark.parametrize("generator", ["average", "ema"])
+def test_a_generator_that_trains_nothing_comes_back_with_its_count(trained, generator):
+    theta, catalogue, _ = trained
+    settings = MetagenSettings(generator=generator)
+    state = generator_of(settings, 16, 0).initial(theta)
+    parts = star_parts(theta, GeneratorState({}, state.moments, state.hidden, 4), catalogue)
+    stored = {name: pa.ipc.open_stream(ipc(table)).read_all() for name, table in parts.items()}
+    again = read_state(stored, settings.hidden_size)
+    assert (again.omega, again.moments.m, again.moments.step, again.trained) == ({}, {}, 0, 4)
+    assert again.hidden.keys() == state.hidden.keys()
+    assert all(torch.equal(tensor, again.hidden[name]) for name, tensor in state.hidden.items())
     for name, table in state_parts(again).items():
         assert ipc(table) == ipc(parts[name])
 

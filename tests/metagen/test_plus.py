@@ -4,46 +4,19 @@ import numpy as np
 import pytest
 import torch
 
-from metagen.generator import Model
 from metagen.plus import Plus, RowWindow, sweep, window_loss
 from metagen.rowcell import activity_inputs, unroll
 from metagen.settings import MetagenSettings
 from metagen.train import joint_batches
 from metagen.window import MLP, GeneratorState, bank_of
-from trainer.activity import Activity, activity_after
-from trainer.adam import grown_moments, zero_moments
-from trainer.batches import make_batch, make_examples
-from trainer.catalogue import Catalogue
-from trainer.model import Theta, forward, grown, initial_theta, loss_of
+from trainer.activity import Activity
+from trainer.batches import make_batch
+from trainer.model import Theta, forward, grown, loss_of
 from trainer.settings import TrainerSettings
-from trainer.update import update
 
 SETTINGS = MetagenSettings(generator="asmg-plus", d=6)
 TRAINER = TrainerSettings(batch=16)
-
-
-def loop(periods, trainer=TRAINER, seed=0):
-    """(models, data, catalogue, state, star) after the last of the periods, as the two workers have them."""
-    catalogue, generator = Catalogue(trainer, bool(len(periods[0].category))), Plus(SETTINGS, 16, seed)
-    theta = initial_theta(catalogue.columns(), trainer, seed)
-    moments, state, models, data, star = zero_moments(theta.named()), None, [], [], None
-    reach = generator.k + generator.before
-    for period, samples in enumerate(periods, start=1):
-        catalogue.extend(samples)
-        columns = catalogue.columns()
-        data.append(make_examples(samples, catalogue, period, seed, 1))
-        models = [Model(grown(one.theta, columns, trainer, seed), one.activity, one.period) for one in models]
-        if period > reach:
-            state = state or generator.initial(models[-1].theta)
-            state = generator.train(models[-reach:], data[-generator.k :], catalogue, state)
-        theta = grown(theta, columns, trainer, seed)
-        moments = grown_moments(moments, theta.named())
-        theta, moments = update(theta, moments, data[-1], catalogue, trainer, seed)
-        before = models[-1].activity if models else {}
-        models.append(Model(theta, activity_after(samples, catalogue, period, before), period))
-        if state is not None:
-            star = generator.generate(models[-reach:], state)
-    return models, data, catalogue, state, star
+LINEAR = [1 / 6, 2 / 6, 3 / 6]
 
 
 def dense_loss(window, slices, omega, hidden, weights):
@@ -67,23 +40,25 @@ def double(tensors):
 
 @pytest.mark.parametrize("categories", [0, 4])
 @pytest.mark.parametrize("rows", ["grow", "hash:11"])
-def test_the_gradient_from_touched_rows_is_the_dense_one(random_period, categories, rows):
+def test_the_gradient_from_touched_rows_is_the_dense_one(random_period, categories, rows, loop):
     periods = [random_period(seed, items=40, categories=categories) for seed in range(7)]
-    models, data, catalogue, state, _ = loop(periods, TrainerSettings(batch=16, item_rows=rows))
+    models, data, catalogue, state, _ = loop(periods, SETTINGS, TrainerSettings(batch=16, item_rows=rows))
     window = RowWindow.of(models[-5:-1])
     window = RowWindow(double(window.tables), double(window.before), double(window.activity))
     hidden, omega = double(state.hidden), double(state.omega)
     leaves = [{name: one.clone().requires_grad_() for name, one in omega.items()} for _ in range(2)]
     slices = next(joint_batches(data[-3:], catalogue, 16, 0, 0))
-    window_loss(window, slices, leaves[0], hidden, SETTINGS).backward()
-    dense_loss(window, slices, leaves[1], hidden, [1 / 6, 2 / 6, 3 / 6]).backward()
+    window_loss(window, slices, leaves[0], hidden, LINEAR).backward()
+    dense_loss(window, slices, leaves[1], hidden, LINEAR).backward()
     for name in state.omega:
         torch.testing.assert_close(leaves[0][name].grad, leaves[1][name].grad, atol=1e-10, rtol=0)
         assert leaves[1][name].grad.abs().max() > 0
 
 
-def test_an_untrained_generator_adds_nothing_to_the_tables_and_begins_with_the_mlp_it_is_given(random_period):
-    models, *_ = loop([random_period(seed) for seed in range(4)])
+def test_an_untrained_generator_adds_nothing_to_the_tables_and_begins_with_the_mlp_it_is_given(
+    random_period, loop
+):
+    models, *_ = loop([random_period(seed) for seed in range(4)], SETTINGS)
     star = Plus(SETTINGS, 16, 0).generate(models, Plus(SETTINGS, 16, 0).initial(models[-2].theta))
     for name, table in models[-1].theta.tables.items():
         assert torch.equal(star.tables[name][:, :8], table)
@@ -92,8 +67,8 @@ def test_an_untrained_generator_adds_nothing_to_the_tables_and_begins_with_the_m
         assert torch.equal(star.mlp[name], tensor)
 
 
-def test_a_bias_slot_is_added_to_the_logit(random_period):
-    models, data, catalogue, _, _ = loop([random_period(seed, categories=3) for seed in range(4)])
+def test_a_bias_slot_is_added_to_the_logit(random_period, loop):
+    models, data, catalogue, _, _ = loop([random_period(seed, categories=3) for seed in range(4)], SETTINGS)
     theta, batch = models[-1].theta, make_batch(data[-1], catalogue)
     slots = {name: torch.randn(len(theta.tables[name]), 1) for name in ("user", "item")}
     wider = {name: torch.cat([theta.tables[name], slot], 1) for name, slot in slots.items()}
@@ -105,8 +80,8 @@ def test_a_bias_slot_is_added_to_the_logit(random_period):
     )
 
 
-def test_rows_that_are_new_have_no_bias(random_period):
-    models, _, catalogue, _, star = loop([random_period(seed) for seed in range(7)])
+def test_rows_that_are_new_have_no_bias(random_period, loop):
+    models, _, catalogue, _, star = loop([random_period(seed) for seed in range(7)], SETTINGS)
     catalogue.extend(random_period(9, items=500, users=500))
     wider, base = (
         grown(one, catalogue.columns(), TRAINER, 0).tables["item"] for one in (star, models[-1].theta)
@@ -128,8 +103,8 @@ def test_activity_tells_what_a_row_did_in_the_period_and_when_it_was_last_seen()
     np.testing.assert_allclose(activity_inputs(activity, 9, 4).numpy(), expected, atol=1e-6)
 
 
-def test_a_sweep_in_blocks_is_the_unrolled_cell(random_period, monkeypatch):
-    models, _, _, state, _ = loop([random_period(seed) for seed in range(7)])
+def test_a_sweep_in_blocks_is_the_unrolled_cell(random_period, monkeypatch, loop):
+    models, _, _, state, _ = loop([random_period(seed) for seed in range(7)], SETTINGS)
     window = RowWindow.of(models[-4:])
     monkeypatch.setattr("metagen.plus.BLOCK", 5)
     star = sweep(window, state.omega, state.hidden)
@@ -146,13 +121,13 @@ def test_few_steps_a_period_ask_for_small_rates():
     assert Plus(MetagenSettings(learning_rate=0.5, mlp_learning_rate=0.25), 256, 0).rates(1) == (0.5, 0.25)
 
 
-def test_training_lowers_the_loss_of_the_window(random_period):
-    models, data, catalogue, state, _ = loop([random_period(seed) for seed in range(7)])
+def test_training_lowers_the_loss_of_the_window(random_period, loop):
+    models, data, catalogue, state, _ = loop([random_period(seed) for seed in range(7)], SETTINGS)
     generator, window = Plus(SETTINGS, 16, 0), RowWindow.of(models[-5:-1])
     state = generator.initial(models[-2].theta)
     whole = next(joint_batches(data[-3:], catalogue, 10_000, 0, 0))
-    before = window_loss(window, whole, state.omega, state.hidden, SETTINGS)
+    before = window_loss(window, whole, state.omega, state.hidden, LINEAR)
     for _ in range(8):
         trained = generator.train(models[-5:-1], data[-3:], catalogue, state)
         state = GeneratorState(trained.omega, trained.moments, state.hidden, trained.trained)
-    assert window_loss(window, whole, state.omega, state.hidden, SETTINGS) < before
+    assert window_loss(window, whole, state.omega, state.hidden, LINEAR) < before

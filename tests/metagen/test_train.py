@@ -2,41 +2,19 @@ import numpy as np
 import pytest
 import torch
 
-from metagen.generator import GruMulti, Model
+from metagen.generator import Gru, Model
+from metagen.generators import GRU, generator_of
 from metagen.gru import step_weights, unroll
 from metagen.settings import MetagenSettings
 from metagen.train import joint_batches, touched_rows, window_loss
 from metagen.window import MLP, GeneratorState, Window, bank_of, shaped_mlp
-from trainer.adam import grown_moments, zero_moments
 from trainer.batches import make_examples
 from trainer.catalogue import Catalogue
 from trainer.model import Theta, forward, grown, initial_theta, loss_of
 from trainer.settings import TrainerSettings
-from trainer.update import update
 
 TRAINER = TrainerSettings(batch=16)
-
-
-def loop(periods, settings, trainer=TRAINER, seed=0):
-    """What the two workers have after the last of the periods: (models, data, catalogue, state, star)."""
-    categories = bool(len(periods[0].category))
-    catalogue, generator = Catalogue(trainer, categories), GruMulti(settings, trainer.batch, seed)
-    theta = initial_theta(catalogue.columns(), trainer, seed)
-    moments, state, models, data, star = zero_moments(theta.named()), generator.initial(theta), [], [], None
-    for period, samples in enumerate(periods, start=1):
-        catalogue.extend(samples)
-        columns = catalogue.columns()
-        data.append(make_examples(samples, catalogue, period, seed, 1))
-        models = [Model(grown(one.theta, columns, trainer, seed), {}, one.period) for one in models]
-        if period > settings.k:
-            state = generator.train(models[-settings.k :], data[-settings.k :], catalogue, state)
-        theta = grown(theta, columns, trainer, seed)
-        moments = grown_moments(moments, theta.named())
-        theta, moments = update(theta, moments, data[-1], catalogue, trainer, seed)
-        models.append(Model(theta, {}, period))
-        if period > settings.k:
-            star = generator.generate(models[-settings.k :], state)
-    return models, data, catalogue, state, star
+LINEAR = [1 / 6, 2 / 6, 3 / 6]
 
 
 def double(tensors):
@@ -46,33 +24,39 @@ def double(tensors):
 @pytest.mark.parametrize("categories", [0, 4])
 @pytest.mark.parametrize("residual", [True, False])
 @pytest.mark.parametrize("rows", ["grow", "hash:11"])
-def test_the_gradient_from_touched_rows_is_the_dense_one(random_period, categories, residual, rows):
-    settings = MetagenSettings(generator="asmg-gru-multi", residual=residual)
+@pytest.mark.parametrize("generator", GRU)
+def test_the_gradient_from_touched_rows_is_the_dense_one(
+    random_period, categories, residual, rows, generator, loop
+):
+    settings = MetagenSettings(generator=generator, residual=residual)
+    gru = generator_of(settings, 16, 0)
     trainer = TrainerSettings(batch=16, item_rows=rows)
     periods = [random_period(seed, items=40, categories=categories) for seed in range(6)]
     models, data, catalogue, state, _ = loop(periods, settings, trainer)
-    window = Window.of([one.theta for one in models[-4:-1]])
+    window = Window.of([one.theta for one in models[:-1][-gru.k :]])
     window = Window(double(window.tables), window.mlp.double(), window.shapes)
     hidden, omega = double(state.hidden), double(state.omega)
     leaves = [{name: one.clone().requires_grad_() for name, one in omega.items()} for _ in range(2)]
-    slices = next(joint_batches(data[-3:], catalogue, 16, 0, 0))
-    window_loss(window, slices, leaves[0], hidden, settings).backward()
-    dense_loss(window, slices, leaves[1], hidden, settings).backward()
+    slices = next(joint_batches(data[-len(window) :], catalogue, 16, 0, 0))
+    weights = gru.weights(len(window))
+    window_loss(window, slices[-len(weights) :], leaves[0], hidden, weights, residual).backward()
+    padded = [0.0] * (len(window) - len(weights)) + weights
+    dense_loss(window, slices, leaves[1], hidden, padded, residual).backward()
     for name in omega:
         torch.testing.assert_close(leaves[0][name].grad, leaves[1][name].grad, atol=1e-10, rtol=0)
     assert any(one.grad.abs().max() > 1e-4 for one in leaves[1].values())
 
 
-def dense_loss(window, slices, omega, hidden, settings):
+def dense_loss(window, slices, omega, hidden, weights, residual):
     """Eq. 7 with every row of every table generated at every step."""
     steps = [({}, {}) for _ in slices]
     for name, table in window.tables.items():
         thetas = [one.T[:, None] for one in table]
-        generated = unroll(bank_of(omega, name), thetas, hidden[name].permute(1, 2, 0), settings.residual)
+        generated = unroll(bank_of(omega, name), thetas, hidden[name].permute(1, 2, 0), residual)
         for step, (star, _) in zip(steps, generated, strict=True):
             step[0][name] = star[:, 0].T
     thetas = list(window.mlp[:, :, None, None])
-    generated = unroll(bank_of(omega, MLP), thetas, hidden[MLP].transpose(1, 2), settings.residual)
+    generated = unroll(bank_of(omega, MLP), thetas, hidden[MLP].transpose(1, 2), residual)
     for step, (star, _) in zip(steps, generated, strict=True):
         step[1].update(shaped_mlp(star[:, 0, 0], window.shapes))
     losses = [
@@ -81,10 +65,10 @@ def dense_loss(window, slices, omega, hidden, settings):
         )
         for (tables, mlp), batch in zip(steps, slices, strict=True)
     ]
-    return sum(weight * loss for weight, loss in zip(step_weights(settings), losses, strict=True))
+    return sum(weight * loss for weight, loss in zip(weights, losses, strict=True))
 
 
-def test_two_runs_give_the_same_generator_hidden_state_and_model(random_period):
+def test_two_runs_give_the_same_generator_hidden_state_and_model(random_period, loop):
     periods = [random_period(seed, categories=3) for seed in range(7)]
     one, two = (loop(periods, MetagenSettings(generator="asmg-gru-multi")) for _ in range(2))
     for name, tensor in one[3].omega.items():
@@ -97,32 +81,32 @@ def test_two_runs_give_the_same_generator_hidden_state_and_model(random_period):
 
 
 @pytest.mark.parametrize("gate_biases", [True, False])
-def test_an_untrained_residual_generator_is_incremental_update(random_period, gate_biases):
+def test_an_untrained_residual_generator_is_incremental_update(random_period, gate_biases, loop):
     settings = MetagenSettings(generator="asmg-gru-multi", gate_biases=gate_biases)
     models, *_ = loop([random_period(seed) for seed in range(3)], settings)
     columns = Catalogue(TRAINER, False)
     for seed in range(3):
         columns.extend(random_period(seed))
     models = [Model(grown(one.theta, columns.columns(), TRAINER, 0), {}, one.period) for one in models]
-    generator = GruMulti(settings, 16, 0)
+    generator = Gru(settings, 16, 0)
     star = generator.generate(models, generator.initial(models[-1].theta))
     for name, tensor in models[-1].theta.named().items():
         assert torch.equal(star.named()[name], tensor)
 
 
-def test_training_lowers_the_loss_of_the_window(random_period):
+def test_training_lowers_the_loss_of_the_window(random_period, loop):
     settings = MetagenSettings(generator="asmg-gru-multi")
     models, data, catalogue, _, _ = loop([random_period(seed) for seed in range(3)], settings)
-    generator = GruMulti(settings, 16, 0)
+    generator = Gru(settings, 16, 0)
     models = [Model(grown(one.theta, catalogue.columns(), TRAINER, 0), {}, one.period) for one in models]
     state = generator.initial(models[-1].theta)
     window = Window.of([one.theta for one in models])
     whole = next(joint_batches(data, catalogue, 10_000, 0, 0))
-    before = window_loss(window, whole, state.omega, state.hidden, settings)
+    before = window_loss(window, whole, state.omega, state.hidden, LINEAR, residual=True)
     for _ in range(5):
         trained = generator.train(models, data, catalogue, state)
         state = GeneratorState(trained.omega, trained.moments, state.hidden, trained.trained)
-    assert window_loss(window, whole, state.omega, state.hidden, settings) < before
+    assert window_loss(window, whole, state.omega, state.hidden, LINEAR, residual=True) < before
 
 
 def test_rows_that_late_steps_read_come_first_and_every_batch_finds_its_own():
@@ -153,12 +137,10 @@ def test_the_period_sets_are_cut_into_as_many_batches_as_the_last_has(random_per
     [("linear", [1 / 6, 2 / 6, 3 / 6]), ("uniform", [1 / 3] * 3), ("exponential", [1 / 7, 2 / 7, 4 / 7])],
 )
 def test_step_weights_sum_to_one_and_favour_what_is_new(weights, expected):
-    np.testing.assert_allclose(
-        step_weights(MetagenSettings(generator="asmg-gru-multi", weights=weights)), expected
-    )
+    np.testing.assert_allclose(step_weights(weights, 3), expected)
 
 
-def test_a_new_id_enters_the_window_with_its_initial_vector_and_no_hidden_state(random_period):
+def test_a_new_id_enters_the_window_with_its_initial_vector_and_no_hidden_state(random_period, loop):
     settings = MetagenSettings(generator="asmg-gru-multi")
     periods = [random_period(seed, items=10) for seed in range(5)]
     _, _, catalogue, state, _ = loop(periods, settings)
@@ -166,7 +148,7 @@ def test_a_new_id_enters_the_window_with_its_initial_vector_and_no_hidden_state(
     newcomer = random_period(9, items=200)
     catalogue.extend(newcomer)
     models = loop(periods, settings)[0]
-    generator = GruMulti(settings, 16, 0)
+    generator = Gru(settings, 16, 0)
     older = [Model(grown(one.theta, catalogue.columns(), TRAINER, 0), {}, one.period) for one in models[-3:]]
     initial = initial_theta(catalogue.columns(), TRAINER, 0)
     for model in older:

@@ -96,7 +96,7 @@ def shop(random_period, tmp_path, monkeypatch):
     return broker, Workplace({}, TOPICS, ParquetStore(tmp_path), read, seed=1)
 
 
-def run(place, broker, *workers):
+def run(place, broker, *workers, metagen=METAGEN):
     """The workers in threads until the gate has decided on every period, or one of them is killed."""
     stop, died = threading.Event(), []
 
@@ -111,7 +111,7 @@ def run(place, broker, *workers):
             stop.set()
             raise
 
-    jobs = {"train": (train, TRAINER), "generate": (generate, TRAINER, METAGEN)}
+    jobs = {"train": (train, TRAINER), "generate": (generate, TRAINER, metagen)}
     threads = [threading.Thread(target=guarded, args=jobs[name], daemon=True) for name in workers]
     for one in threads:
         one.start()
@@ -156,6 +156,32 @@ def test_every_period_gets_its_model_and_the_gates_word(shop):
     assert set(star[0].seconds) == {"read", "score", "generate", "wait", "sweep", "write"}
     theta = broker.records(TOPICS.models, Announcement)[0]
     assert set(theta.seconds) == {"read", "score", "train", "write"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "first", "reach"),
+    [
+        ({"generator": "asmg-gru-full", "full_k": 3}, 2, 3),
+        ({"generator": "asmg-linear"}, 3, 2),
+        ({"generator": "ema"}, 2, 1),
+    ],
+)
+def test_a_generator_whose_window_grows_or_that_trains_nothing_runs_live_too(shop, settings, first, reach):
+    broker, place = shop
+    metagen = METAGEN.model_copy(update=settings)
+    broker.dies = {TOPICS.serve: (4, "before")}
+    assert len(run(place, broker, "train", "generate", metagen=metagen)) >= 1
+    broker.dies = {}
+    assert run(place, broker, "train", "generate", metagen=metagen) == []
+    stars = {one.version: one for one in broker.records(TOPICS.models, Announcement) if one.kind == "star"}
+    assert [(one, stars[one].trained) for one in sorted(stars)] == [
+        (period, period - first + 1) for period in range(first, 7)
+    ]
+    for period, star in stars.items():
+        begin = max(1, period - reach)
+        expected = {f"theta/{one}" for one in range(begin, period + 1)}
+        expected |= {f"period/{one}" for one in range(begin + 1, period + 1)}
+        assert star.parents.keys() == expected | ({f"star/{period - 1}"} if period > first else set())
 
 
 @pytest.mark.parametrize("topic", [TOPICS.models, TOPICS.serve])

@@ -1,0 +1,44 @@
+"""The loop of the two workers without their parts: what tests of generators train on."""
+
+import pytest
+
+from metagen.generator import Model
+from metagen.generators import generator_of
+from trainer.activity import activity_after
+from trainer.adam import grown_moments, zero_moments
+from trainer.batches import make_examples
+from trainer.catalogue import Catalogue
+from trainer.model import grown, initial_theta
+from trainer.settings import TrainerSettings
+from trainer.update import update
+
+
+@pytest.fixture(scope="session")
+def loop():
+    return _loop
+
+
+def _loop(periods, settings, trainer=TrainerSettings(batch=16), seed=0):  # noqa: B008 frozen
+    """(models, data, catalogue, state, star) after the last of the periods, as the two workers have them."""
+    catalogue = Catalogue(trainer, bool(len(periods[0].category)))
+    generator = generator_of(settings, trainer.batch, seed)
+    theta = initial_theta(catalogue.columns(), trainer, seed)
+    moments, state, models, data, star = zero_moments(theta.named()), None, [], [], None
+    reach = generator.k + generator.before
+    for period, samples in enumerate(periods, start=1):
+        catalogue.extend(samples)
+        columns = catalogue.columns()
+        data.append(make_examples(samples, catalogue, period, seed, 1))
+        models = [Model(grown(one.theta, columns, trainer, seed), one.activity, one.period) for one in models]
+        if len(models) >= generator.least + generator.before:
+            state = state or generator.initial(models[-1].theta)
+            window = min(generator.k, len(models) - generator.before)
+            state = generator.train(models[-reach:], data[-window:], catalogue, state)
+        theta = grown(theta, columns, trainer, seed)
+        moments = grown_moments(moments, theta.named())
+        theta, moments = update(theta, moments, data[-1], catalogue, trainer, seed)
+        before = models[-1].activity if models else {}
+        models.append(Model(theta, activity_after(samples, catalogue, period, before), period))
+        if state is not None:
+            star = generator.generate(models[-reach:], state)
+    return models, data, catalogue, state, star
