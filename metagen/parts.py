@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from metagen.window import GeneratorState
 from stream.errors import ConfigurationError, MissingArtefact
+from trainer.activity import Activity
 from trainer.adam import zero_moments
 from trainer.catalogue import Catalogue
 from trainer.columns import (
@@ -27,9 +28,17 @@ from trainer.snapshot import model_parts
 GENERATOR, HIDDEN = "generator", "hidden/"
 
 
-def star_parts(star: Theta, state: GeneratorState, catalogue: Catalogue) -> dict[str, pa.Table]:
-    """Everything an announcement of kind star names: Θ*_t, ω_t with moments, h_{t-k}."""
-    return model_parts(star, catalogue) | state_parts(state)
+def star_parts(
+    star: Theta,
+    state: GeneratorState,
+    catalogue: Catalogue,
+    activity: Mapping[str, Activity] | None = None,
+) -> dict[str, pa.Table]:
+    """Everything an announcement of kind star names: Θ*_t, ω_t with moments, h_{t-k}.
+
+    activity: of period t, where the model reads it.
+    """
+    return model_parts(star, catalogue, activity) | state_parts(state)
 
 
 def state_parts(state: GeneratorState) -> dict[str, pa.Table]:

@@ -55,8 +55,17 @@ class MetaModel:
         """Periods the generator has been trained."""
         return self.state.trained if self.state else 0
 
+    @property
+    def reach(self) -> int:
+        """How many of the last periods `restore` has to be given, where there are as many."""
+        return self.generator.k + self.generator.before
+
+    @property
+    def _reads_activity(self) -> bool:
+        return self.trainer.strategy == "iu-activity"
+
     def restore(self, past: Sequence[PastPeriod], star: Parts | None) -> None:
-        """Go on after the last of the consecutive `past` periods, k (and what the generator adds) or all.
+        """Go on after the last of the consecutive `past` periods, `reach` or all there are.
 
         star: the parts of that period's Θ*, None where none was generated yet.
         """
@@ -112,7 +121,8 @@ class MetaModel:
         if self.state is None or self.catalogue is None:
             return None
         self.star = self.generator.generate(list(self.models), self.state)
-        return star_parts(self.star, self.state, self.catalogue)
+        activity = self.models[-1].activity if self._reads_activity else None
+        return star_parts(self.star, self.state, self.catalogue, activity)
 
     def _admit(self, model: Model) -> None:
         self.models.append(self._grown(model))
@@ -128,7 +138,12 @@ class MetaModel:
 
     def _examples(self, number: int, samples: Samples, items: int | None) -> Examples:
         assert self.catalogue is not None
-        return make_examples(samples, self.catalogue, number, self.seed, self.trainer.negatives, items)
+        before = None
+        if self._reads_activity:
+            before = self.models[-1].activity if self.models else {}
+        return make_examples(
+            samples, self.catalogue, number, self.seed, self.trainer.negatives, items, before
+        )
 
 
 def _form(state: GeneratorState) -> tuple[dict[str, torch.Size], set[str]]:

@@ -15,12 +15,12 @@ from torch.nn.functional import embedding
 
 from metagen.generator import Model
 from metagen.gru import step_weights
-from metagen.rowcell import activity_inputs, cell, initial_cell, inputs_of, output, unroll
+from metagen.rowcell import cell, initial_cell, inputs_of, output, unroll
 from metagen.settings import MetagenSettings
 from metagen.sweep import BLOCK
 from metagen.train import touched_rows, train
 from metagen.window import MLP, GeneratorState, bank_of, grown_hidden
-from trainer.activity import no_activity
+from trainer.activity import activity_inputs, no_activity
 from trainer.adam import zero_moments
 from trainer.batches import Batch, Examples
 from trainer.catalogue import Catalogue
@@ -179,4 +179,4 @@ def _blocks(rows: int) -> Iterator[slice]:
 
 
 def _activity(model: Model, name: str, rows: int) -> Tensor:
-    return activity_inputs(model.activity.get(name) or no_activity(0), model.period, rows)
+    return torch.from_numpy(activity_inputs(model.activity.get(name) or no_activity(0), model.period, rows))

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
 from metagen.gru import glorot
-from trainer.activity import NEVER, Activity
+from trainer.activity import INACTIVE
 from trainer.model import with_slot
 
 #: The weights of one table's cell with n inputs, d hidden units and o outputs: "u" [3d, n] and "w" [3d, d],
@@ -22,10 +21,7 @@ from trainer.model import with_slot
 Cell = Mapping[str, Tensor]
 
 #: How many inputs say how active a row was.
-ACTIVITY = 3
-
-#: A row unseen for this many periods counts as one unseen for ever.
-LONG = 5
+ACTIVITY = len(INACTIVE)
 
 
 def initial_cell(seed: int, name: str, width: int, slot: bool, d: int) -> dict[str, Tensor]:
@@ -41,21 +37,6 @@ def initial_cell(seed: int, name: str, width: int, slot: bool, d: int) -> dict[s
         "w_y": torch.zeros(outputs, d),
         "b_y": torch.zeros(outputs),
     }
-
-
-def activity_inputs(activity: Activity, period: int, rows: int) -> Tensor:
-    """[rows, ACTIVITY] c, a and s of each row at the end of `period`; rows it has not met are inactive.
-
-    c = log(1 + positives of the period) - 0.5; a = min(periods since last seen, LONG) / LONG - 0.5;
-    s = log(1 + positives so far) / 2 - 1.
-    """
-    known = len(activity)
-    since = np.where(activity.last_seen == NEVER, LONG, np.minimum(period - activity.last_seen, LONG))
-    inputs = np.tile(np.array([-0.5, 0.5, -1.0], np.float32), (rows, 1))
-    inputs[:known, 0] = np.log1p(activity.positives) - 0.5
-    inputs[:known, 1] = since / LONG - 0.5
-    inputs[:known, 2] = np.log1p(activity.positives_so_far) / 2 - 1
-    return torch.from_numpy(inputs)
 
 
 def inputs_of(theta: Tensor, before: Tensor, activity: Tensor) -> Tensor:

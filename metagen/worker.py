@@ -129,14 +129,13 @@ def _loss(model: Announcement) -> float:
 
 def _restore(model: MetaModel, place: Workplace, announced: Announced, period: int) -> None:
     """Puts the model where it was after the gate's word on `period`."""
-    reach = model.generator.k + model.generator.before
     past = [
         PastPeriod(
             one,
             place.read(announced.manifests[one]),
             get_all(place.store, announced.models["theta", one]),
         )
-        for one in range(max(1, period - reach + 1), period + 1)
+        for one in range(max(1, period - model.reach + 1), period + 1)
     ]
     star = announced.model("star", period)
     model.restore(past, get_all(place.store, star) if star else None)

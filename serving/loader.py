@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 import torch
 
 from serving.model import Model
 from stream.errors import AsmgError, CorruptArtefact, MissingArtefact
 from stream.records import Announcement
 from stream.store import Store
+from trainer.activity import activity_inputs
 from trainer.catalogue import Catalogue
 from trainer.model import Theta
 from trainer.settings import TrainerSettings
-from trainer.snapshot import CATALOGUE, MLP, TABLES, read_catalogue, read_theta
+from trainer.snapshot import CATALOGUE, MLP, TABLES, read_activity, read_catalogue, read_theta
 
 #: Candidates and history of the request that warms a model.
 _DUMMY = 64
@@ -31,7 +36,7 @@ def load(store: Store, announced: Announcement, settings: TrainerSettings, seed:
     try:
         theta, catalogue = read_theta(parts), read_catalogue(parts, settings)
         _verify(name, theta, catalogue, settings.embedding)
-        model = Model(theta, catalogue, settings, seed)
+        model = Model(theta, catalogue, settings, seed, _activity(parts, theta, announced.version))
         _warm(name, model)
     except AsmgError:
         raise
@@ -39,6 +44,18 @@ def load(store: Store, announced: Announcement, settings: TrainerSettings, seed:
         said = str(error).splitlines() or [type(error).__name__]
         raise CorruptArtefact(f"{name} cannot be used: {said[0]}") from error
     return model
+
+
+def _activity(
+    parts: Mapping[str, pa.Table], theta: Theta, period: int
+) -> dict[str, npt.NDArray[np.float32]] | None:
+    """How active users and items were in the model's period; None for a model that does not read it."""
+    if "activity_kernel1" not in theta.mlp:
+        return None
+    return {
+        name: activity_inputs(read_activity(parts[name]), period, parts[name].num_rows)
+        for name in ("user", "item")
+    }
 
 
 def _verify(name: str, theta: Theta, catalogue: Catalogue, width: int) -> None:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding
 
+from trainer.activity import INACTIVE
 from trainer.batches import POOLING_EPSILON, Bags, Batch
 from trainer.catalogue import Catalogue, Ints, take_lists
 from trainer.model import Theta, forward, initial_rows, with_slot
@@ -33,8 +34,16 @@ class Model:
     An id that a growing table has no row for is scored from the initial vector it would be trained from.
     """
 
-    def __init__(self, theta: Theta, catalogue: Catalogue, settings: TrainerSettings, seed: int) -> None:
-        self.theta, self.catalogue = theta, catalogue
+    def __init__(
+        self,
+        theta: Theta,
+        catalogue: Catalogue,
+        settings: TrainerSettings,
+        seed: int,
+        activity: Mapping[str, npt.NDArray[np.float32]] | None = None,
+    ) -> None:
+        """activity: [rows, 3] of user and item table (`activity_inputs`), for a model that reads it."""
+        self.theta, self.catalogue, self._activity = theta, catalogue, activity
         self._settings, self._seed = settings, seed
         # One more list, an empty one, is that of every item without a number.
         last = catalogue.category_offsets[-1:]
@@ -72,6 +81,7 @@ class Model:
                 category=category,
                 history=_same_history(n, len(history)),
                 label=torch.zeros(n),
+                activity=self._activity_of(item_rows[:n], user_row),
             )
             logits: npt.NDArray[np.float32] = forward(tables, self.theta.mlp, batch).numpy()
         return Scores(logits, bool(new_user), int(np.count_nonzero(numbers[:n] == UNKNOWN)))
@@ -83,6 +93,18 @@ class Model:
             return given.get(item, ())
         _, rows = self._catalogued(self.catalogue.items.look_up([item]))
         return [known.ids[row] for row in rows.tolist()]
+
+    def _activity_of(self, items: Ints, user: Ints) -> Tensor | None:
+        """[n, 6] how active the candidates and the user were in the model's period; unknown ones were not."""
+        if self._activity is None:
+            return None
+        rows = {"item": items, "user": np.repeat(user, len(items))}
+        inputs = []
+        for name, mine in rows.items():
+            found = self._activity[name][np.maximum(mine, 0)]
+            found[mine < 0] = INACTIVE
+            inputs.append(found)
+        return torch.from_numpy(np.concatenate(inputs, axis=1))
 
     def _item_rows(self, ids: Sequence[str], numbers: Ints) -> tuple[Ints, list[str]]:
         """Rows of the item table, and the ids that have none: number -1, -2, … among the rows."""

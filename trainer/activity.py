@@ -6,12 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from stream.samples import Samples
 from trainer.catalogue import Catalogue, Ints, look_up_codes
 
 #: `last_seen` of a row that no sample has named yet.
 NEVER = 0
+
+#: A row unseen for this many periods counts as one unseen for ever.
+LONG = 5
+
+#: `activity_inputs` of a row that no sample has named.
+INACTIVE = np.array([-0.5, 0.5, -1.0], np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +37,21 @@ class Activity:
 def no_activity(rows: int) -> Activity:
     """That of rows no sample has named."""
     return Activity(*(np.zeros(rows, np.int64) for _ in range(4)))
+
+
+def activity_inputs(activity: Activity, period: int, rows: int) -> npt.NDArray[np.float32]:
+    """[rows, 3] c, a and s of each row at the end of `period`; rows it has not met are inactive.
+
+    c = log(1 + positives of the period) - 0.5; a = min(periods since last seen, LONG) / LONG - 0.5;
+    s = log(1 + positives so far) / 2 - 1 (method.md, ASMG+).
+    """
+    known = len(activity)
+    since = np.where(activity.last_seen == NEVER, LONG, np.minimum(period - activity.last_seen, LONG))
+    inputs = np.tile(INACTIVE, (rows, 1))
+    inputs[:known, 0] = np.log1p(activity.positives) - 0.5
+    inputs[:known, 1] = since / LONG - 0.5
+    inputs[:known, 2] = np.log1p(activity.positives_so_far) / 2 - 1
+    return inputs
 
 
 def activity_after(

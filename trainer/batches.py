@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from stream.samples import HISTORY, Samples
+from trainer.activity import Activity, activity_inputs, no_activity
 from trainer.catalogue import Catalogue, Ints, look_up_codes, take_lists
 from trainer.negatives import draw_negatives
 from trainer.vocabulary import splitmix64
@@ -29,6 +30,8 @@ class Examples:
     history_offsets: Ints  # [n + 1]
     history: Ints  # item numbers, newest first
     label: npt.NDArray[np.float32]  # [n] 1 clicked, 0 not
+    #: [n, 6] how active item and user were as of the period before, for a base model that reads it
+    activity: npt.NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.user)
@@ -36,8 +39,16 @@ class Examples:
     def take(self, rows: Ints) -> Examples:
         """These rows, in the order given."""
         offsets, history = take_lists(self.history_offsets, self.history, rows)
+        activity = None if self.activity is None else self.activity[rows]
         return Examples(
-            self.period, self.samples, self.user[rows], self.item[rows], offsets, history, self.label[rows]
+            self.period,
+            self.samples,
+            self.user[rows],
+            self.item[rows],
+            offsets,
+            history,
+            self.label[rows],
+            activity,
         )
 
     @classmethod
@@ -65,6 +76,7 @@ class Examples:
             offsets - offsets[0],
             self.history[offsets[0] : offsets[-1]],
             self.label[start:stop],
+            None if self.activity is None else self.activity[start:stop],
         )
 
 
@@ -88,15 +100,22 @@ class Batch:
     category: Bags | None  # i lists of places in rows["category"]
     history: Bags  # n lists of places among the batch's items
     label: torch.Tensor  # [n] float32
+    activity: torch.Tensor | None = None  # [n, 6] as in `Examples`
 
 
 def make_examples(
-    samples: Samples, catalogue: Catalogue, period: int, seed: int, negatives: int, items: int | None = None
+    samples: Samples,
+    catalogue: Catalogue,
+    period: int,
+    seed: int,
+    negatives: int,
+    items: int | None = None,
+    before: Mapping[str, Activity] | None = None,
 ) -> Examples:
     """D_t (in Order) as rows and numbers, followed by `negatives` draws for each positive without impression.
 
     catalogue: extended by D_t, and perhaps by later periods; then `items` is how many items had been seen by
-    the end of `period`.
+    the end of `period`. before: the activity at the end of the period before, for a base model that reads it.
     """
     user = look_up_codes(catalogue.users, samples.users, samples.user)
     both = look_up_codes(catalogue.items, samples.items, np.concatenate([samples.item, samples.history]))
@@ -116,7 +135,8 @@ def make_examples(
     draws = [draw_negatives(seed, period, positives, barred, seen, draw) for draw in range(negatives)]
     drawn = np.concatenate([*draws, np.zeros(0, np.int64)])
     sources = np.tile(positives, negatives)[drawn >= 0]
-    return _with_negatives(mine, sources, drawn[drawn >= 0])
+    examples = _with_negatives(mine, sources, drawn[drawn >= 0])
+    return examples if before is None else _with_activity(examples, catalogue, before)
 
 
 def shuffled(examples: Examples, seed: int, epoch: int = 0) -> Examples:
@@ -160,6 +180,7 @@ def make_batch(examples: Examples, catalogue: Catalogue, device: torch.device | 
         category=category,
         history=_bags(examples.history_offsets, places[n:], device),
         label=tensor(examples.label),
+        activity=None if examples.activity is None else tensor(examples.activity),
     )
 
 
@@ -171,6 +192,17 @@ def _bags(offsets: Ints, index: Ints, device: torch.device | None) -> Bags:
         torch.from_numpy(offsets[:-1]).to(device),
         torch.from_numpy(weight).to(device),
     )
+
+
+def _with_activity(examples: Examples, catalogue: Catalogue, before: Mapping[str, Activity]) -> Examples:
+    """The examples with what was known of the activity of each one's item and user."""
+    rows = {"item": catalogue.item_row[examples.item], "user": examples.user}
+    size = catalogue.table_rows()
+    inputs = [
+        activity_inputs(before.get(name) or no_activity(0), examples.period - 1, size[name])[rows[name]]
+        for name in ("item", "user")
+    ]
+    return replace(examples, activity=np.concatenate(inputs, axis=1))
 
 
 def _targets_and_histories(examples: Examples, rows: Ints) -> Ints:

@@ -11,9 +11,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, embedding, embedding_bag, linear, relu
 
+from trainer.activity import INACTIVE
 from trainer.batches import Bags, Batch
 from trainer.settings import TrainerSettings
 from trainer.vocabulary import Vocabulary, id_hashes, initial_vectors, uniform
+
+#: Hidden units of the part that reads how active an example's item and user were (method.md, the control).
+ACTIVITY_UNITS = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +48,7 @@ def forward(tables: Mapping[str, Tensor], mlp: Mapping[str, Tensor], batch: Batc
 
     tables: the rows the batch touches, as Θ or a generator has them; e is the width of vectors, w = e without
     categories and 2e with; n examples over i items. A generator may give users and items a bias slot: one
-    column more, which is added to the logit.
+    column more, which is added to the logit. A base that reads activity adds c·relu(C f + c') of it.
     """
     e = mlp["kernel1"].shape[0] // (5 if batch.category is not None else 3)
     user, item = embedding(batch.user, tables["user"]), embedding(batch.item_row, tables["item"])
@@ -59,6 +63,9 @@ def forward(tables: Mapping[str, Tensor], mlp: Mapping[str, Tensor], batch: Batc
     logit = linear(x, mlp["kernel3"].T, mlp["bias3"])[:, 0]  # [n] eq. 10
     if user.shape[1] > e:
         logit = logit + user[:, e] + item[:, e][batch.item]  # [n]
+    if "activity_kernel1" in mlp and batch.activity is not None:
+        a = relu(linear(batch.activity, mlp["activity_kernel1"].T, mlp["activity_bias1"]))  # [n, 16]
+        logit = logit + linear(a, mlp["activity_kernel2"].T)[:, 0]
     return logit
 
 
@@ -85,12 +92,19 @@ def initial_mlp(settings: TrainerSettings, seed: int, with_categories: bool) -> 
     shapes: dict[str, tuple[int, ...]] = {}
     for layer, (fan_in, fan_out) in enumerate(pairwise(units), start=1):
         shapes |= {f"kernel{layer}": (fan_in, fan_out), f"bias{layer}": (fan_out,)}
+    if settings.strategy == "iu-activity":
+        shapes |= {
+            "activity_kernel1": (2 * len(INACTIVE), ACTIVITY_UNITS),
+            "activity_bias1": (ACTIVITY_UNITS,),
+        }
     mlp = {}
     for name, shape in shapes.items():
         limit = float(np.sqrt(6.0 / (shape[0] + shape[-1])))
         mlp[name] = torch.from_numpy(
             uniform(seed, id_hashes("initial:mlp", [name]), int(np.prod(shape)), limit).reshape(shape)
         )
+    if settings.strategy == "iu-activity":
+        mlp["activity_kernel2"] = torch.zeros(ACTIVITY_UNITS, 1)  # at first it adds nothing
     return mlp
 
 

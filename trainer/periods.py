@@ -80,7 +80,10 @@ class BaseModel:
         theta = grown(self.snapshot.theta, self.catalogue.columns(), self.settings, self.seed)
         moments = grown_moments(self.snapshot.moments, theta.named())
         self.snapshot = Snapshot(theta, moments, self.snapshot.activity)
-        examples = make_examples(samples, self.catalogue, number, self.seed, self.settings.negatives)
+        before = self.snapshot.activity if self.settings.strategy == "iu-activity" else None
+        examples = make_examples(
+            samples, self.catalogue, number, self.seed, self.settings.negatives, before=before
+        )
         return Period(number, samples, examples)
 
     def score(self, period: Period) -> Score:

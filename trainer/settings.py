@@ -17,7 +17,7 @@ Rows = Annotated[str, Field(pattern=r"^(grow|hash:[1-9][0-9]{0,8})$")]
 
 
 #: How Θ_{t-1} becomes Θ_t (method.md, Baselines).
-Strategy = Literal["iu", "bu-3", "bu-5", "bu-7", "incctr"]
+Strategy = Literal["iu", "iu-activity", "bu-3", "bu-5", "bu-7", "incctr"]
 
 
 class TrainerSettings(BaseModel):
@@ -27,8 +27,9 @@ class TrainerSettings(BaseModel):
 
     strategy: Strategy = Field(
         default="iu",
-        description="how Θ is updated: iu, on the period's data; bu-W, on that of the last W periods; "
-        "incctr, on the period's data, its labels drawn towards what the model before said",
+        description="how Θ is updated: iu, on the period's data; iu-activity, the same, with how active item "
+        "and user were as an input; bu-W, on the data of the last W periods; incctr, on the period's data, "
+        "its labels drawn towards what the model before said",
     )
     distillation: float = Field(
         default=0.2, ge=0, le=1, description="incctr: λ, the share of the model before in a label"

@@ -68,9 +68,15 @@ def snapshot_parts(
     return parts
 
 
-def model_parts(theta: Theta, catalogue: Catalogue) -> dict[str, pa.Table]:
-    """A model alone, as Θ*_t is published: tables of id and vector, mlp, catalogue."""
-    parts = {name: table_of(_id_and_vector(catalogue, name, table)) for name, table in theta.tables.items()}
+def model_parts(
+    theta: Theta, catalogue: Catalogue, activity: Mapping[str, Activity] | None = None
+) -> dict[str, pa.Table]:
+    """A model alone, as Θ*_t is published: tables of id, vector and, if given, activity; mlp, catalogue."""
+    counts = {name: _activity_columns(one) for name, one in (activity or {}).items()}
+    parts = {
+        name: table_of(_id_and_vector(catalogue, name, table) | counts.get(name, {}))
+        for name, table in theta.tables.items()
+    }
     return parts | {MLP: tensors_table(theta.mlp, None), CATALOGUE: catalogue_part(catalogue)}
 
 

@@ -25,6 +25,14 @@ CASES = [
         MetagenSettings(generator="asmg-gru-multi", moments="fresh", k=1),
     ),
     (TrainerSettings(batch=16, user_rows="hash:9"), MetagenSettings(generator="asmg-plus", k=2)),
+    (
+        TrainerSettings(batch=16, strategy="iu-activity", user_rows="hash:9"),
+        MetagenSettings(generator="asmg-plus", k=2),
+    ),
+    (
+        TrainerSettings(batch=16, strategy="iu-activity"),
+        MetagenSettings(generator="asmg-gru-multi", k=2),
+    ),
     (TrainerSettings(batch=16), MetagenSettings(generator="asmg-gru-single")),
     (TrainerSettings(batch=16), MetagenSettings(generator="asmg-gru-full")),
     (TrainerSettings(batch=16, moments="lazy"), MetagenSettings(generator="asmg-gru-full", full_k=3)),
@@ -54,15 +62,14 @@ def loaded(parts):
 def run(periods, trainer, metagen, restart=()):
     """Parts and scores of every period; both workers forget everything before each period in `restart`."""
     generator = generator_of(metagen, trainer.batch, 3)
-    reach = generator.k + generator.before
     fresh = partial(MetaModel, generator, trainer, 3, metagen.hidden_size, CPU)
     base, meta = BaseModel.begin(trainer, 3, CPU, periods[0]), fresh()
     thetas, stars, scores = {}, {}, []
     for number, samples in enumerate(periods, start=1):
         if number in restart:
             base = BaseModel.restore(trainer, 3, CPU, loaded(thetas[number - 1]))
-            past = range(max(1, number - reach), number)
             meta = fresh()
+            past = range(max(1, number - meta.reach), number)
             meta.restore(
                 [PastPeriod(one, periods[one - 1], loaded(thetas[one])) for one in past],
                 loaded(stars[number - 1]) if number - 1 in stars else None,

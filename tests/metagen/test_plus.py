@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from metagen.plus import Plus, RowWindow, sweep, window_loss
-from metagen.rowcell import activity_inputs, unroll
+from metagen.rowcell import unroll
 from metagen.settings import MetagenSettings
 from metagen.train import joint_batches
 from metagen.window import MLP, GeneratorState, bank_of
-from trainer.activity import Activity
+from trainer.activity import Activity, activity_inputs
 from trainer.batches import make_batch
 from trainer.model import Theta, forward, grown, loss_of
 from trainer.settings import TrainerSettings
@@ -100,7 +100,7 @@ def test_activity_tells_what_a_row_did_in_the_period_and_when_it_was_last_seen()
         [-0.5, 0.5, -1.0],
         [-0.5, 0.5, -1.0],
     ]
-    np.testing.assert_allclose(activity_inputs(activity, 9, 4).numpy(), expected, atol=1e-6)
+    np.testing.assert_allclose(activity_inputs(activity, 9, 4), expected, atol=1e-6)
 
 
 def test_a_sweep_in_blocks_is_the_unrolled_cell(random_period, monkeypatch, loop):

@@ -51,7 +51,9 @@ class Factory:
         assert self.base is not None
         if kind == "theta":
             return self.base.parts()
-        return model_parts(self.base.snapshot.theta, self.base.catalogue)
+        snapshot = self.base.snapshot
+        activity = snapshot.activity if self.settings.strategy == "iu-activity" else None
+        return model_parts(snapshot.theta, self.base.catalogue, activity)
 
     def announce(
         self,

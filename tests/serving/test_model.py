@@ -9,7 +9,9 @@ import pytest
 import torch
 from serving_factory import SEED, Factory
 
+from serving.loader import load
 from serving.model import Model
+from stream.records import Kind
 from stream.samples import Samples
 from trainer.batches import make_examples
 from trainer.catalogue import Catalogue
@@ -137,3 +139,22 @@ def test_an_empty_catalogue_scores() -> None:
     model = Model(initial_theta(catalogue.columns(), settings, SEED), catalogue, settings, SEED)
     with torch.inference_mode():
         assert model.score("u", [], ["a", "b"]).unknown_items == 2
+
+
+@pytest.mark.parametrize("kind", ["theta", "star"])
+@pytest.mark.parametrize("users", ["grow", "hash:7"])
+def test_a_model_that_reads_activity_scores_what_the_trainer_scores(
+    factory: Factory, random_period: Callable[..., Samples], kind: Kind, users: str
+) -> None:
+    factory.settings = TrainerSettings(batch=16, strategy="iu-activity", user_rows=users)
+    factory.next()
+    announced = factory.next(kind)
+    model = load(factory.store, announced, factory.settings, SEED)
+    assert factory.base is not None
+    next_period = random_period(9, rows=40, users=200, items=300, categories=0)
+    examples = factory.base.read(3, next_period).examples
+    expected = logits_of(factory.base.snapshot.theta, examples, factory.base.catalogue)
+    for row in range(len(next_period)):
+        user, item, history, _ = ids(next_period, row)
+        scores = model.score(user, history, [item])
+        np.testing.assert_allclose(scores.logits[0], expected[row], rtol=1e-5, atol=1e-6)

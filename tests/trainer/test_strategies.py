@@ -1,10 +1,13 @@
 """BU-w and IncCTR: what they learn in place of D_t, and that a restart changes no bit of it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
 import torch
 
+from trainer.activity import INACTIVE, activity_inputs
 from trainer.batches import Examples
 from trainer.periods import BaseModel
 from trainer.score import logits_of
@@ -47,7 +50,7 @@ def same(one, two):
     return one.keys() == two.keys() and all(table.equals(two[name]) for name, table in one.items())
 
 
-@pytest.mark.parametrize("strategy", ["iu", "bu-3", "incctr"])
+@pytest.mark.parametrize("strategy", ["iu", "iu-activity", "bu-3", "incctr"])
 def test_a_restart_before_any_period_changes_no_bit(random_period, strategy):
     periods = [random_period(seed, items=12 + 6 * seed, categories=3) for seed in range(5)]
     chosen = settings(strategy=strategy)
@@ -95,3 +98,34 @@ def test_incctr_draws_labels_towards_what_the_model_before_said(random_period):
     lesson = model._lesson(period.examples)
     np.testing.assert_allclose(lesson.label, 0.75 * period.examples.label + 0.25 * said, atol=1e-6)
     assert model.settings.distillation == 0.25
+
+
+def test_activity_as_of_the_period_before_is_an_input_of_iu_activity(random_period):
+    chosen = settings(strategy="iu-activity")
+    model = BaseModel.begin(chosen, 3, CPU, random_period(0))
+    first = model.read(1, random_period(1))
+    assert np.array_equal(first.examples.activity, np.tile(INACTIVE, (len(first.examples), 2)))
+    model.learn(first)
+    known = model.snapshot.activity
+    second = model.read(2, random_period(2))
+    rows = {"item": model.catalogue.item_row[second.examples.item], "user": second.examples.user}
+    size = model.catalogue.table_rows()
+    expected = [activity_inputs(known[name], 1, size[name])[rows[name]] for name in ("item", "user")]
+    assert np.array_equal(second.examples.activity, np.concatenate(expected, axis=1))
+    shuffle = np.random.default_rng(0).permutation(len(second.examples))
+    assert np.array_equal(second.examples.take(shuffle).activity, second.examples.activity[shuffle])
+
+
+def test_activity_adds_nothing_before_it_is_learnt_and_something_after(random_period):
+    model = BaseModel.begin(settings(strategy="iu-activity"), 3, CPU, random_period(0))
+    plain = BaseModel.begin(settings(), 3, CPU, random_period(0))
+    periods = [random_period(number) for number in (1, 2)]
+    assert model.score(model.read(1, periods[0])) == plain.score(plain.read(1, periods[0]))
+    model = BaseModel.begin(settings(strategy="iu-activity"), 3, CPU, random_period(0))
+    model.learn(model.read(1, periods[0]))
+    second = model.read(2, periods[1]).examples
+    blind = replace(second, activity=np.tile(INACTIVE, (len(second), 2)))
+    theta = model.snapshot.theta
+    assert not np.array_equal(
+        logits_of(theta, second, model.catalogue), logits_of(theta, blind, model.catalogue)
+    )
