@@ -177,6 +177,55 @@ def _status(
     status(settings_of(choices, home), as_json=as_json, watched=watch)
 
 
+@app.command("experiment")
+def _experiment(
+    methods: Annotated[str, typer.Option(help="Names, separated by commas; iu always runs.")],
+    out: Annotated[Path, typer.Option(help="Folder of the outcome; what is finished there is kept.")],
+    data: Data = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(help="movielens, tmall, sobazaar, clicks, impressions or synthetic; else detected."),
+    ] = None,
+    protocol: Annotated[
+        str, typer.Option(help="'paper': ids, filters, negatives from all of the data; or 'stream'.")
+    ] = "stream",
+    periods: Annotated[int, typer.Option(min=2, help="Periods of equal count.")] = 31,
+    seeds: Annotated[int, typer.Option(min=1, help="Runs, each with a seed of its own.")] = 3,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes; with more than 1 seconds are longer.")] = 1,
+    sweep: Annotated[
+        str | None, typer.Option(metavar="k=1..6", help="Or d=4,8,12,16: every generator with each value.")
+    ] = None,
+    since: Since = None,
+    until: Until = None,
+    events: Events = None,
+    choices: Set = None,
+) -> None:
+    """Compare methods offline, period by period: tables, figures, JSON; goes on where it was stopped."""
+    import shlex
+
+    from rich.console import Console
+
+    from asmg.experiment.run import Options, experiment
+
+    options = Options(
+        data=data,
+        dataset=dataset,
+        methods=[name.strip() for name in methods.split(",") if name.strip()],
+        protocol=protocol,
+        periods=periods,
+        seeds=seeds,
+        out=out,
+        jobs=jobs,
+        since=since.date() if since else None,
+        until=until.date() if until else None,
+        events=events,
+        sweep=sweep,
+        sets=tuple(choices or ()),
+        command=shlex.join(["asmg", *sys.argv[1:]]),
+    )
+    typer.echo(experiment(options, Console(stderr=True)))
+
+
 @bench.command("stream")
 def _bench_stream(
     data: Data = None,

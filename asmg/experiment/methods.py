@@ -1,0 +1,126 @@
+"""The methods that can be compared, by name: each a way to update the base model, and perhaps a generator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, get_args
+
+from pydantic import ValidationError
+
+from asmg.experiment.periods import Protocol
+from metagen.settings import MetagenSettings
+from stream.errors import ConfigurationError
+from trainer.settings import TrainerSettings
+
+#: What all others are told against; it always runs.
+IU = "iu"
+
+#: Names of strategies that update IU's model from other data or labels begin so.
+OTHER_DATA = ("bu-", "incctr")
+
+#: Strategy of the base that knows of activity, and what ends the name of a generator on that base.
+ACTIVITY, ON_ACTIVITY = "iu-activity", "-activity"
+
+
+@dataclass(frozen=True)
+class Method:
+    """A base model and, where `generator` is not None, a generator that reads its snapshots."""
+
+    name: str
+    base: str  # the method whose snapshots it reads; its own name where it has no generator
+    trainer: Mapping[str, object] = field(default_factory=dict)  # TrainerSettings that make the base
+    metagen: Mapping[str, object] | None = None  # MetagenSettings that make the generator
+
+    @property
+    def begins_as(self) -> str:
+        """The method whose pre-trained Θ_0 it begins with: IU's where it only learns from other data."""
+        return IU if self.name.startswith(OTHER_DATA) else self.base
+
+    def trainer_settings(self, given: TrainerSettings) -> TrainerSettings:
+        """The base's settings: as given but for what makes the method."""
+        return given.model_copy(update=dict(self.trainer))
+
+    def metagen_settings(self, given: MetagenSettings, protocol: Protocol) -> MetagenSettings:
+        """The generator's: as given but for what makes the method.
+
+        Under the paper's protocol the paper's generators are plain, unless `residual` was set by somebody.
+        """
+        assert self.metagen is not None
+        told = dict(self.metagen)
+        plain = protocol == "paper" and "residual" not in given.model_fields_set
+        if plain and str(told["generator"]).startswith("asmg-gru"):
+            told.setdefault("residual", False)
+        return given.model_copy(update=told)
+
+
+def methods() -> dict[str, Method]:
+    """All there are: the trainer's strategies, the generators on IU, and these on IU with activity."""
+    strategies = _choices(TrainerSettings, "strategy") or (IU,)
+    found = {
+        name: Method(name, name, {"strategy": name} if "strategy" in TrainerSettings.model_fields else {})
+        for name in strategies
+    }
+    bases = {"": found[IU], **({ON_ACTIVITY: found[ACTIVITY]} if ACTIVITY in found else {})}
+    for generator in _choices(MetagenSettings, "generator"):
+        for ending, base in bases.items():
+            name = generator + ending
+            found[name] = Method(name, base.name, base.trainer, {"generator": generator})
+    return found
+
+
+def chosen(names: Sequence[str], sweep: Mapping[str, Sequence[object]] | None = None) -> list[Method]:
+    """IU, then the methods of these names, those with a generator once for each value swept.
+
+    Raises: ConfigurationError: there is no method of a name; no generator to sweep.
+    """
+    known = methods()
+    for name in names:
+        if name not in known:
+            raise ConfigurationError(f"there is no method '{name}'; there are {', '.join(known)}")
+    mine = [known[name] for name in dict.fromkeys([IU, *names])]
+    for name, values in (sweep or {}).items():
+        mine = [variant for one in mine for variant in _swept(one, name, values)]
+        if all(one.metagen is None for one in mine):
+            raise ConfigurationError(f"--sweep {name}: none of the methods has a generator")
+    return mine
+
+
+def needed(mine: Sequence[Method]) -> list[Method]:
+    """These methods and those whose base they share, bases first."""
+    known = methods()
+    bases = dict.fromkeys(one.base for one in mine)
+    return [known[name] for name in bases] + [one for one in mine if one.metagen is not None]
+
+
+def sweep_of(text: str) -> dict[str, Sequence[object]]:
+    """`k=1..6` or `d=4,8,12,16`, as the field of MetagenSettings and its values.
+
+    Raises: ConfigurationError: neither k nor d, or no such values.
+    """
+    name, _, written = text.partition("=")
+    try:
+        first, dots, last = written.partition("..")
+        values = range(int(first), int(last) + 1) if dots else [int(one) for one in written.split(",")]
+        if name not in ("k", "d") or not len(values):
+            raise ValueError
+        for value in values:
+            MetagenSettings.model_validate({name: value})
+    except (ValueError, ValidationError) as error:
+        raise ConfigurationError(f"--sweep {text}: k=1..6 or d=4,8,12,16 is expected") from error
+    return {name: list(values)}
+
+
+def _swept(method: Method, setting: str, values: Sequence[object]) -> list[Method]:
+    if method.metagen is None:
+        return [method]
+    return [
+        replace(method, name=f"{method.name} {setting}={value}", metagen={**method.metagen, setting: value})
+        for value in values
+    ]
+
+
+def _choices(model: type[TrainerSettings] | type[MetagenSettings], name: str) -> tuple[Any, ...]:
+    """The values of a Literal among the fields; none where the field is not there."""
+    found = model.model_fields.get(name)
+    return () if found is None else get_args(found.annotation)

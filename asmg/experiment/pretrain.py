@@ -1,0 +1,80 @@
+"""Θ_0 of the paper's protocol: the first periods shuffled together, for as many epochs as a tail says."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from stream.samples import Samples
+from trainer.activity import activity_after
+from trainer.adam import Moments, grown_moments
+from trainer.batches import Examples
+from trainer.model import Theta
+from trainer.periods import BaseModel, Period
+from trainer.score import score
+from trainer.settings import TrainerSettings
+from trainer.snapshot import Snapshot
+from trainer.update import update
+
+#: Epochs there may be, and how many without gain on the tail end the search.
+EPOCHS, PATIENCE = 10, 2
+
+
+def pretrained(
+    settings: TrainerSettings, seed: int, device: torch.device, periods: Sequence[Samples]
+) -> tuple[BaseModel, int]:
+    """The model as after period P = len(periods), and its epochs.
+
+    Their number is the one after which a model of periods 1..P-1 has the lowest LogLoss on period P; then
+    all P are learnt anew for as many. Nothing after P is looked at. A single period is learnt once.
+    """
+    epochs = 1 if len(periods) < 2 else _epochs(settings, seed, device, periods)
+    model, read = _begun(settings, seed, device, periods)
+    theta, moments = model.snapshot.theta, model.snapshot.moments
+    data = Examples.concat([one.examples for one in read])
+    for epoch in range(epochs):
+        theta, moments = _epoch(model, theta, moments, data, epoch)
+    model.snapshot = Snapshot(theta, moments, model.snapshot.activity)
+    return model, epochs
+
+
+def _epochs(settings: TrainerSettings, seed: int, device: torch.device, periods: Sequence[Samples]) -> int:
+    """The epoch that is best on the last of the periods."""
+    model, read = _begun(settings, seed, device, periods)
+    theta, moments = model.snapshot.theta, model.snapshot.moments
+    data, tail = Examples.concat([one.examples for one in read[:-1]]), read[-1].examples
+    best, lowest = 1, math.inf
+    for epoch in range(EPOCHS):
+        theta, moments = _epoch(model, theta, moments, data, epoch)
+        reached = score(theta, tail, model.catalogue).logloss
+        if reached < lowest:
+            best, lowest = epoch + 1, reached
+        elif epoch + 1 - best >= PATIENCE:
+            break
+    return best
+
+
+def _begun(
+    settings: TrainerSettings, seed: int, device: torch.device, periods: Sequence[Samples]
+) -> tuple[BaseModel, list[Period]]:
+    """An untrained model that has read all periods, with their activity."""
+    model = BaseModel.begin(settings, seed, device, periods[0])
+    read = []
+    for number, samples in enumerate(periods, start=1):
+        read.append(model.read(number, samples))
+        now = model.snapshot
+        activity = activity_after(samples, model.catalogue, number, now.activity)
+        model.snapshot = Snapshot(now.theta, grown_moments(now.moments, now.theta.named()), activity)
+    return model, read
+
+
+def _epoch(
+    model: BaseModel, theta: Theta, moments: Moments, data: Examples, epoch: int
+) -> tuple[Theta, Moments]:
+    """One pass over the data in an order that (seed, epoch) determine; moments last from epoch to epoch."""
+    kept = "carried" if model.settings.moments == "fresh" else model.settings.moments
+    once = model.settings.model_copy(update={"epochs": 1, "moments": kept})
+    return update(theta, moments, replace(data, period=-1 - epoch), model.catalogue, once, model.seed)

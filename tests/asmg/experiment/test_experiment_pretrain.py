@@ -1,0 +1,58 @@
+"""Pre-training: one Θ_0 for all that learn as IU does, and no more epochs than a tail bears out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from asmg.experiment import paper, pretrain
+from asmg.experiment.pretrain import pretrained
+from stream.replay import open_source
+from stream.samples import Samples
+from trainer.model import Theta
+from trainer.settings import TrainerSettings
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def periods(click_log: Path) -> list[Samples]:
+    return paper.periods("clicks", open_source("clicks", click_log), 8, seed=0)
+
+
+def same(one: Theta, other: Theta) -> bool:
+    return all(torch.equal(tensor, other.named()[name]) for name, tensor in one.named().items())
+
+
+def test_strategies_that_only_learn_from_other_data_begin_as_iu_does(periods: list[Samples]) -> None:
+    iu, epochs = pretrained(TrainerSettings(), 3, CPU, periods[:3])
+    for strategy in ("bu-3", "incctr"):
+        other, of = pretrained(TrainerSettings(strategy=strategy), 3, CPU, periods[:3])
+        assert of == epochs
+        assert same(iu.snapshot.theta, other.snapshot.theta)
+
+
+def test_the_search_ends_where_the_tail_gains_no_more(
+    periods: list[Samples], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses = iter([0.6, 0.5, 0.55, 0.52, 0.1])
+
+    class Scored:
+        def __init__(self) -> None:
+            self.logloss = next(losses)
+
+    monkeypatch.setattr(pretrain, "score", lambda *_: Scored())
+    assert pretrained(TrainerSettings(), 0, CPU, periods[:3])[1] == 2
+    assert next(losses) == 0.1
+
+
+def test_a_single_period_is_learnt_once_and_activity_is_that_of_the_last(periods: list[Samples]) -> None:
+    assert pretrained(TrainerSettings(), 0, CPU, periods[:1])[1] == 1
+    model, _ = pretrained(TrainerSettings(), 0, CPU, periods[:3])
+    user = model.snapshot.activity["user"]
+    assert user.positives.sum() == periods[2].label.sum()
+    assert user.positives_so_far.sum() == sum(int(one.label.sum()) for one in periods[:3])
+    assert np.all(user.last_seen <= 3)
