@@ -55,6 +55,7 @@ class Examples:
     def concat(cls, parts: Sequence[Examples]) -> Examples:
         """All of them one after the other, as one D of the last one's period."""
         offsets = [np.diff(one.history_offsets) for one in parts]
+        activity = [one.activity for one in parts if one.activity is not None]
         return cls(
             parts[-1].period,
             sum(one.samples for one in parts),
@@ -63,6 +64,7 @@ class Examples:
             np.concatenate([np.zeros(1, np.int64), np.cumsum(np.concatenate(offsets))]),
             np.concatenate([one.history for one in parts]),
             np.concatenate([one.label for one in parts]),
+            np.concatenate(activity) if activity else None,
         )
 
     def part(self, start: int, stop: int) -> Examples:

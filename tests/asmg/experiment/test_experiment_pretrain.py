@@ -56,3 +56,9 @@ def test_a_single_period_is_learnt_once_and_activity_is_that_of_the_last(periods
     assert user.positives.sum() == periods[2].label.sum()
     assert user.positives_so_far.sum() == sum(int(one.label.sum()) for one in periods[:3])
     assert np.all(user.last_seen <= 3)
+
+
+def test_a_base_that_reads_activity_is_pre_trained_with_it(periods: list[Samples]) -> None:
+    settings = TrainerSettings(strategy="iu-activity")
+    model, _ = pretrained(settings, 0, CPU, periods[:3])
+    assert model.snapshot.theta.mlp["activity_kernel2"].abs().max() > 0

@@ -16,7 +16,6 @@ from rich.console import Console
 
 from asmg.cli import main
 from asmg.experiment import schedule
-from asmg.experiment.methods import methods as all_methods
 from asmg.experiment.run import Options, experiment
 from metagen.periods import MetaModel
 from stream.errors import AsmgError, ConfigurationError
@@ -61,7 +60,7 @@ def stop_after(monkeypatch: pytest.MonkeyPatch, periods: int) -> None:
 def test_an_experiment_that_is_killed_again_and_again_ends_with_the_same_report(
     asked: Ask, monkeypatch: pytest.MonkeyPatch, protocol: str
 ) -> None:
-    methods = [name for name in ("bu-3", "asmg-plus", "asmg-gru-multi") if name in all_methods()]
+    methods = ["bu-3", "asmg-plus", "asmg-gru-multi", "asmg-plus-activity"]
     expected = run(asked("whole", protocol=protocol, methods=methods))
     options = asked("torn", protocol=protocol, methods=methods)
     with monkeypatch.context() as patched:
