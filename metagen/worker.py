@@ -22,10 +22,10 @@ from metagen.gate import Decision, decide
 from metagen.generators import generator_of
 from metagen.periods import MetaModel, PastPeriod
 from metagen.settings import MetagenSettings
-from stream.records import Announcement, Manifest, Serve
+from stream.records import Announcement, Manifest, Serve, now
 from trainer.announced import Announced
 from trainer.device import choose_device, warm_up
-from trainer.kafka import CODE_VERSION, Logs, Stopwatch, Workplace, get_all, now, put_all, settings_hash
+from trainer.kafka import CODE_VERSION, Logs, Stopwatch, Workplace, get_all, put_all, settings_hash
 from trainer.settings import TrainerSettings
 from trainer.worker import NICENESS, score_record
 

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding
 
+from stream.samples import take_lists
 from trainer.activity import INACTIVE
 from trainer.batches import POOLING_EPSILON, Bags, Batch
-from trainer.catalogue import Catalogue, Ints, take_lists
+from trainer.catalogue import Catalogue, Ints
 from trainer.model import Theta, forward, initial_rows, with_slot
 from trainer.settings import TrainerSettings
 from trainer.vocabulary import UNKNOWN, Vocabulary

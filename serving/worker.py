@@ -30,9 +30,10 @@ from serving.state import LISTED, State, describe
 from serving.succession import Succession
 from stream.errors import AsmgError, ConfigurationError
 from stream.kafka import GLANCE, Follower
+from stream.records import now
 from stream.settings import StreamSettings
 from trainer.device import choose_device
-from trainer.kafka import Workplace, now
+from trainer.kafka import Workplace
 from trainer.settings import TrainerSettings
 
 #: Seconds that requests in flight are given when serving ends.

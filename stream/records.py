@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -103,6 +104,11 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _Record = TypeVar("_Record", Manifest, Announcement, Serve, Checkpoint, History)
+
+
+def now() -> int:
+    """The wall clock in ms: for records that people read; nothing is computed from it."""
+    return time.time_ns() // 1_000_000
 
 
 def encode(record: Any) -> bytes:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stream.errors import CorruptRecord
+
+#: Numbers that stand for texts, of any width.
+Code = TypeVar("Code", bound=np.integer)
 
 #: A user's history: at most this many of the most recent positives, newest first.
 HISTORY = 30
@@ -58,8 +63,8 @@ class Samples:
 
     def take(self, rows: npt.NDArray[np.int64]) -> Samples:
         """These rows, in the order given; the dictionaries stay as they are."""
-        category_offsets, category = _take_lists(self.category_offsets, self.category, rows)
-        history_offsets, history = _take_lists(self.history_offsets, self.history, rows)
+        category_offsets, category = take_lists(self.category_offsets, self.category, rows)
+        history_offsets, history = take_lists(self.history_offsets, self.history, rows)
         return Samples(
             number=self.number[rows],
             decided_at=self.decided_at[rows],
@@ -207,6 +212,25 @@ def string_ranks(strings: pa.StringArray) -> npt.NDArray[np.int64]:
     return result
 
 
+def take_lists(
+    offsets: npt.NDArray[np.int64], values: npt.NDArray[Code], rows: npt.NDArray[np.integer]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[Code]]:
+    """The lists of `rows`, one after the other: offsets [len(rows) + 1] and values.
+
+    List r of the input is `values[offsets[r] : offsets[r + 1]]`.
+    """
+    starts = offsets[rows]
+    lengths = offsets[rows + 1] - starts
+    taken = np.zeros(len(rows) + 1, np.int64)
+    np.cumsum(lengths, out=taken[1:])
+    return taken, values[np.arange(taken[-1]) + np.repeat(starts - taken[:-1], lengths)]
+
+
+def hash_of(row_hash: npt.NDArray[np.uint64]) -> str:
+    """sha256 over row hashes in Order, as little-endian uint64: what a manifest says of D_t."""
+    return hashlib.sha256(row_hash.astype("<u8").tobytes()).hexdigest()
+
+
 def _offsets(lists: pa.ListArray) -> npt.NDArray[np.int64]:
     offsets: npt.NDArray[np.int64] = lists.offsets.to_numpy().astype(np.int64)
     from_zero: npt.NDArray[np.int64] = offsets - offsets[0]
@@ -218,15 +242,6 @@ def _list_array(
 ) -> pa.ListArray:
     values = pa.DictionaryArray.from_arrays(pa.array(codes), dictionary)
     return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), values)
-
-
-def _take_lists(
-    offsets: npt.NDArray[np.int64], values: npt.NDArray[np.int32], rows: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
-    lengths = (offsets[1:] - offsets[:-1])[rows]
-    taken = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-    inside = np.arange(taken[-1]) - np.repeat(taken[:-1], lengths)
-    return taken, values[np.repeat(offsets[:-1][rows], lengths) + inside]
 
 
 def _join_offsets(parts: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from stream.samples import HISTORY, Samples
+from stream.samples import HISTORY, Samples, take_lists
 from trainer.activity import Activity, activity_inputs, no_activity
-from trainer.catalogue import Catalogue, Ints, look_up_codes, take_lists
+from trainer.catalogue import Catalogue, Ints, look_up_codes
 from trainer.negatives import draw_negatives
 from trainer.vocabulary import splitmix64
 

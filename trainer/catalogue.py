@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from stream.samples import Samples
+from stream.samples import Samples, take_lists
 from trainer.settings import TrainerSettings, buckets_of
 from trainer.vocabulary import Vocabulary
 
@@ -92,15 +92,6 @@ def look_up_codes(column: Vocabulary, dictionary: pa.StringArray, codes: npt.NDA
     """Rows of the ids that `codes` stand for in `dictionary`; each id is looked up once."""
     used, inverse = np.unique(codes, return_inverse=True)
     return column.look_up(dictionary.take(pa.array(used)).to_pylist())[inverse]
-
-
-def take_lists(offsets: Ints, values: Ints, rows: Ints) -> tuple[Ints, Ints]:
-    """The lists of `rows`, one after the other: offsets [len(rows) + 1] and values."""
-    starts = offsets[rows]
-    lengths = offsets[rows + 1] - starts
-    taken = np.zeros(len(rows) + 1, np.int64)
-    np.cumsum(lengths, out=taken[1:])
-    return taken, values[np.arange(taken[-1]) + np.repeat(starts - taken[:-1], lengths)]
 
 
 def _in_order(dictionary: pa.StringArray, codes: npt.NDArray[np.integer]) -> list[str]:

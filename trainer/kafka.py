@@ -114,11 +114,6 @@ def settings_hash(*settings: BaseModel, seed: int) -> str:
     return hashlib.sha256(told.encode()).hexdigest()
 
 
-def now() -> int:
-    """The wall clock in ms: for records that people read; nothing is computed from it."""
-    return time.time_ns() // 1_000_000
-
-
 class Stopwatch:
     """Seconds by stage, each since the lap before."""
 

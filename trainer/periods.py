@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-import numpy as np
 import pyarrow as pa
 import torch
 
@@ -16,10 +15,11 @@ from trainer.adam import grown_moments, zero_moments
 from trainer.batches import Examples, make_examples
 from trainer.catalogue import Catalogue
 from trainer.model import grown, initial_theta
-from trainer.score import Score, logits_of, score
-from trainer.settings import TrainerSettings, periods_of
+from trainer.score import Score, score
+from trainer.settings import TrainerSettings
 from trainer.snapshot import Parts, Snapshot, read_catalogue, read_snapshot, snapshot_parts
-from trainer.update import update
+from trainer.strategies.contract import Lesson
+from trainer.strategies.names import strategy_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +49,8 @@ class BaseModel:
         self.settings, self.seed = settings, seed
         self.snapshot = snapshot.to(device)
         self.catalogue = catalogue
-        self.past: deque[Examples] = deque(maxlen=periods_of(settings.strategy) - 1)  # …, D_{t-1}
+        self.strategy = strategy_of(settings)
+        self.past: deque[Examples] = deque(maxlen=self.strategy.reach - 1)  # …, D_{t-1}
 
     @classmethod
     def begin(cls, settings: TrainerSettings, seed: int, device: torch.device, first: Samples) -> BaseModel:
@@ -66,7 +67,9 @@ class BaseModel:
             raise ConfigurationError(
                 f"trainer.embedding is {settings.embedding}, the stored model has {width}; keep it as it was"
             )
-        return cls(settings, seed, device, snapshot, read_catalogue(parts, settings))
+        model = cls(settings, seed, device, snapshot, read_catalogue(parts, settings))
+        model.strategy.restore(parts)
+        return model
 
     def recall(self, number: int, samples: Samples, items: int) -> None:
         """D_i of an earlier period, oldest first, after `restore`; items: how many were known at its end."""
@@ -92,28 +95,25 @@ class BaseModel:
 
     def learn(self, period: Period) -> None:
         """Θ_t in place of Θ_{t-1}."""
-        before, lesson = self.snapshot, self._lesson(period.examples)
-        theta, moments = update(
-            before.theta, before.moments, lesson, self.catalogue, self.settings, self.seed
+        before = self.snapshot
+        theta, moments = self.strategy.learn(
+            Lesson(
+                before.theta,
+                before.moments,
+                period.examples,
+                list(self.past),
+                self.catalogue,
+                self.settings,
+                self.seed,
+            )
         )
         self.past.append(period.examples)
         activity = activity_after(period.samples, self.catalogue, period.number, before.activity)
         self.snapshot = Snapshot(theta, moments, activity)
 
-    def _lesson(self, examples: Examples) -> Examples:
-        """What the strategy has the update learn in place of D_t."""
-        if self.settings.strategy == "incctr":
-            # (1 - λ)·CE(y) + λ·CE(p) is the cross entropy with (1 - λ)·y + λ·p in place of the label.
-            logits = torch.from_numpy(logits_of(self.snapshot.theta, examples, self.catalogue))
-            said = torch.sigmoid(logits).numpy()
-            share = np.float32(self.settings.distillation)
-            label = (1 - share) * examples.label + share * said
-            return replace(examples, label=label.astype(np.float32))
-        return Examples.concat([*self.past, examples]) if self.past else examples
-
     def parts(self) -> dict[str, pa.Table]:
-        """Θ_t for the store."""
-        return snapshot_parts(self.snapshot, self.catalogue, self.settings)
+        """Θ_t for the store, and what its strategy remembers."""
+        return snapshot_parts(self.snapshot, self.catalogue, self.settings) | self.strategy.parts()
 
 
 def uses_categories(settings: TrainerSettings, first: Samples) -> bool:

@@ -68,11 +68,6 @@ class TrainerSettings(BaseModel):
     )
 
 
-def periods_of(strategy: Strategy) -> int:
-    """How many periods' data an update reads."""
-    return int(strategy.removeprefix("bu-")) if strategy.startswith("bu-") else 1
-
-
 def buckets_of(rows: str) -> int | None:
     """N of `hash:N`, None of `grow`."""
     return int(rows.removeprefix("hash:")) if rows.startswith("hash:") else None

@@ -18,12 +18,12 @@ import threading
 import torch
 from prometheus_client import Gauge, start_http_server
 
-from stream.records import Announcement, Manifest, Score
+from stream.records import Announcement, Manifest, Score, now
 from trainer.device import choose_device, warm_up
-from trainer.kafka import CODE_VERSION, Logs, Stopwatch, Workplace, get_all, now, put_all, settings_hash
+from trainer.kafka import CODE_VERSION, Logs, Stopwatch, Workplace, get_all, put_all, settings_hash
 from trainer.periods import BaseModel
 from trainer.score import Score as Measured
-from trainer.settings import TrainerSettings, periods_of
+from trainer.settings import TrainerSettings
 from trainer.snapshot import CATALOGUE
 
 #: Added to the worker's niceness: windowing has the right of way.
@@ -91,8 +91,8 @@ def _restored(
 ) -> BaseModel:
     """The model as it was when it announced `last`, with the earlier data its strategy reads."""
     model = BaseModel.restore(settings, place.seed, device, get_all(place.store, last))
-    reach = periods_of(settings.strategy) - 1
-    for period in range(max(1, last.version - reach + 1), last.version + 1):
+    past = model.strategy.reach - 1
+    for period in range(max(1, last.version - past + 1), last.version + 1):
         theta = logs.announced.models["theta", period]
         items = place.store.get(theta.parts[CATALOGUE]).num_rows
         model.recall(period, place.read(logs.announced.manifests[period]), items)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stream.replay import IMPRESSION, Source
-from stream.samples import HISTORY, Samples
+from stream.samples import HISTORY, Samples, take_lists
 
 Ints = npt.NDArray[np.int64]
 
@@ -40,9 +40,7 @@ class Rows:
 
     def take(self, rows: Ints) -> Rows:
         """These rows, in the order given; the dictionaries stay as they are."""
-        lengths = np.diff(self.category_offsets)[rows]
-        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-        inside = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
+        offsets, category = take_lists(self.category_offsets, self.category, rows)
         return replace(
             self,
             ts=self.ts[rows],
@@ -51,7 +49,7 @@ class Rows:
             label=self.label[rows],
             impression_id=self.impression_id.take(pa.array(rows)),
             category_offsets=offsets,
-            category=self.category[np.repeat(self.category_offsets[:-1][rows], lengths) + inside],
+            category=category,
         )
 
 

@@ -94,8 +94,8 @@ def _restored(plan: Plan, method: Method, run: int, device: torch.device) -> Bas
     last = lines[-1]
     model = BaseModel.restore(settings, seed, device, _get(store, last["parts"]))
     by_period = {line["period"]: line for line in lines}
-    reach = model.past.maxlen or 0
-    for number in range(max(1, last["period"] - reach + 1), last["period"] + 1):
+    past = model.strategy.reach - 1
+    for number in range(max(1, last["period"] - past + 1), last["period"] + 1):
         # Periods that were pre-trained on share one snapshot, whose items are all theirs.
         of = by_period.get(number, lines[0])
         model.recall(number, plan.samples(number), store.get(of["parts"][CATALOGUE]).num_rows)

@@ -23,7 +23,7 @@ from stream.close.batches import Batch, Reached, read_batch
 from stream.close.cut import Cut, Cutter
 from stream.close.manifests import Manifests, check_settings
 from stream.errors import ConfigurationError, CorruptRecord
-from stream.records import Manifest, decode, encode
+from stream.records import Manifest, decode, encode, now
 from stream.settings import StreamSettings
 from stream.topics import Topics
 from stream.window.kernels import NEVER
@@ -56,7 +56,7 @@ class Closer:
     ) -> None:
         self._topics, self._settings, self._writer = topics, settings, writer
         self._periods = _Periods(broker, topics, writer)
-        self._began_at = _now()
+        self._began_at = now()
         last = self._periods.chain[-1]
         partitions = range(settings.partitions)
         self._places = {
@@ -126,7 +126,7 @@ class Closer:
             counts=counts,
             busy_seconds=sum(one.busy_ms for one in reached) / 1000,
             opened_at=last.closed_at or self._began_at,
-            closed_at=_now(),
+            closed_at=now(),
             last_event_at=event_at,
             ends=cut.ends,
         )
@@ -169,7 +169,7 @@ class Closer:
         if moving:
             return min(moving)
         if self._settings.clock == "wall":
-            return _now() - self._settings.lateness - self._settings.idle_after
+            return now() - self._settings.lateness - self._settings.idle_after
         marks = [place.watermark for place in self._places.values()]
         return min((mark for mark in marks if mark > NEVER), default=NEVER)
 
@@ -240,8 +240,3 @@ class _Periods:
                 self.chain.take(decode(Manifest, message.value()))
             except CorruptRecord:
                 _UNREADABLE.inc()
-
-
-def _now() -> int:
-    """The wall clock, ms."""
-    return time.time_ns() // 1_000_000

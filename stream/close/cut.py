@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -10,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stream.records import Key
-from stream.samples import Samples
+from stream.samples import Samples, hash_of
 from stream.window.kernels import NEVER
 
 Ints = npt.NDArray[np.int64]
@@ -167,7 +166,7 @@ class Cutter:
             last=key,
             count=len(rows),
             positives=int(joint.label[rows].sum()),
-            sha256=hashlib.sha256(joint.row_hash[rows].astype("<u8").tobytes()).hexdigest(),
+            sha256=hash_of(joint.row_hash[rows]),
             samples=samples,
             ends=self.ends + (reason == "end"),
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 
 import numpy as np
@@ -11,7 +10,7 @@ from stream import kafka
 from stream.close.batches import Batch, read_batch
 from stream.errors import CorruptRecord, GapError
 from stream.records import Manifest
-from stream.samples import Samples
+from stream.samples import Samples, hash_of
 from stream.topics import Topics
 
 
@@ -36,18 +35,13 @@ class PeriodReader:
             parts.append(_numbered(batches, first, stop, manifest))
         samples = Samples.concat(parts)
         samples = samples.take(samples.in_order())
-        if hash_of(samples) != manifest.sha256:
+        if hash_of(samples.row_hash) != manifest.sha256:
             raise CorruptRecord(f"the samples of period {manifest.period} are not those its manifest hashed")
         return samples
 
     def close(self) -> None:
         """Leave."""
         self._consumer.close()
-
-
-def hash_of(samples: Samples) -> str:
-    """sha256 over the row hashes of samples in Order, as little-endian uint64."""
-    return hashlib.sha256(samples.row_hash.astype("<u8").tobytes()).hexdigest()
 
 
 def _numbered(batches: list[Batch], first: int, stop: int, manifest: Manifest) -> Samples:

@@ -31,12 +31,11 @@ from stream.errors import BrokerError
 from stream.replay.encode import Encoder
 from stream.replay.pace import Clock, Reached, may_go_on
 from stream.replay.source import Source
+from stream.topics import SCHEMA_VERSION
+from stream.window.log import Tick, decode, tick
 
 #: Rows between two flushes, each of which ticks follow.
 CHUNK = 4096
-
-#: What the header `schema` says.
-SCHEMA = b"1"
 
 #: A flush in which nothing at all is acknowledged for this long, in seconds, ends the replay.
 PATIENCE = 60.0
@@ -61,11 +60,6 @@ class Plan:
     window: int  # ms, from an impression to the last click that counts
     speed: float = float("inf")  # event time passes this much faster than time; inf: as fast as it goes
     chunk: int = CHUNK
-
-
-class _Tick(msgspec.Struct, omit_defaults=True, tag_field="type", tag="tick"):
-    watermark: int
-    end: bool = False
 
 
 class _Numbered(msgspec.Struct):
@@ -101,12 +95,12 @@ def replay(
             else:
                 last = min(due, row + plan.chunk)
                 sent += log.append(row, last)
-                log.tick(last - 1, _Tick(int(ts[last - 1]) - plan.lateness))
+                log.tick(last - 1, tick(int(ts[last - 1]) - plan.lateness))
                 row = last
                 _ROW.set(row)
                 on_progress(row, len(source), (row - first) / max(time.monotonic() - began, 1e-9))
         if row == len(source) and row:
-            log.end(row - 1, _Tick(int(ts[-1]) + plan.lateness + plan.window + 1, end=True))
+            log.end(row - 1, tick(int(ts[-1]) + plan.lateness + plan.window + 1, end=True))
     return sent
 
 
@@ -231,23 +225,21 @@ class _Log:
         _SENT.inc(sent)
         return sent
 
-    def tick(self, row: int, tick: _Tick) -> None:
+    def tick(self, row: int, value: bytes) -> None:
         """Writes the tick to every partition that holds no later row than `row`, the last acknowledged."""
-        value = msgspec.json.encode(tick)
         for partition in np.flatnonzero(self._held < row).tolist():
             self._send(partition, row, value)
             self._held[partition] = row
 
-    def end(self, row: int, tick: _Tick) -> None:
+    def end(self, row: int, value: bytes) -> None:
         """Writes the end to every partition that has none of this source yet."""
-        value = msgspec.json.encode(tick)
         for partition, ended in enumerate(self._ended):
             if not ended:
                 self._send(partition, row, value)
         self._flush()
 
     def _send(self, partition: int, row: int, value: bytes, key: bytes | None = None) -> None:
-        headers = [("source", self._name), ("row", b"%d" % row), ("schema", SCHEMA)]
+        headers = [("source", self._name), ("row", b"%d" % row), ("schema", SCHEMA_VERSION)]
         while True:
             try:
                 self._producer.produce(self._topic, value, key, partition, headers=headers)
@@ -319,8 +311,6 @@ def _found(consumer: Consumer, topic: str, partition: int, name: bytes) -> tuple
     return -1, False
 
 
-def _is_end(value: bytes) -> bool:
-    try:
-        return msgspec.json.decode(value, type=_Tick).end
-    except msgspec.DecodeError:
-        return False
+def _is_end(value: bytes | None) -> bool:
+    (event,) = decode([value])
+    return isinstance(event, Tick) and event.end

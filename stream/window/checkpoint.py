@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from stream.errors import CorruptArtefact
 from stream.settings import StreamSettings
+from stream.window.codes import named
 from stream.window.partition import Counts, Partition
 from stream.window.state import Events, Ints
 
@@ -75,8 +76,8 @@ def pasts_table(state: Partition, users: Ints | None = None) -> pa.Table:
     starts = pa.array(offsets.astype(np.int32))
     return pa.Table.from_arrays(
         [
-            _names(state.users.names, users),
-            pa.ListArray.from_arrays(starts, _names(state.items.names, items)),
+            named(state.users.names, users),
+            pa.ListArray.from_arrays(starts, named(state.items.names, items)),
             pa.ListArray.from_arrays(starts, pa.array(times)),
         ],
         schema=_PASTS,
@@ -241,7 +242,3 @@ def _restore_pending(state: Partition, found: list[dict[str, Any]]) -> None:
         row=column("row", np.int64),
     )
     state.values = {one["offset"]: one["value"] for one in found if one["value"] is not None}
-
-
-def _names(names: list[str], codes: npt.NDArray[np.integer]) -> pa.StringArray:
-    return pa.array([names[code] for code in codes.tolist()], pa.string())

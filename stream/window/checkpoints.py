@@ -7,7 +7,7 @@ further up in the log and writes the same samples under the same numbers again.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -50,9 +50,15 @@ class Checkpoints:
     ) -> None:
         self._broker, self._topic, self._store, self._settings = broker, topics.checkpoints, store, settings
 
-    def load(self, partition: int) -> tuple[Partition, Chain]:
-        """State and chain from the furthest checkpoint that can be read, or those of the beginning."""
-        for found in self._announced(partition):
+    def load(self, partitions: Sequence[int]) -> dict[int, tuple[Partition, Chain]]:
+        """Of each, state and chain from the furthest checkpoint that can be read, or the beginning's."""
+        announced = self._announced()
+        return {one: self._load(one, announced) for one in partitions}
+
+    def _load(self, partition: int, announced: Sequence[Checkpoint]) -> tuple[Partition, Chain]:
+        for found in announced:
+            if found.partition != partition:
+                continue
             try:
                 pasts = [self._store.get(name) for name in (found.base, *found.deltas)]
                 state = restore(self._settings, pasts, self._store.get(found.rest), partition, found.offset)
@@ -106,8 +112,8 @@ class Checkpoints:
         chain.offset, chain.busy_ms = offset, busy_ms
         chain.garbage = [name for name in before if name and name not in needed]
 
-    def _announced(self, partition: int) -> list[Checkpoint]:
-        """The partition's checkpoints under these settings, the one with the highest offset first."""
+    def _announced(self) -> list[Checkpoint]:
+        """All checkpoints under these settings, the one with the highest offset first."""
         client = kafka.consumer(self._broker, wait=10)
         try:
             low, end = kafka.offsets(client, self._topic, 0)
@@ -120,6 +126,6 @@ class Checkpoints:
                 checkpoint = decode(Checkpoint, record.value())
             except CorruptRecord:
                 continue
-            if checkpoint.partition == partition and checkpoint.settings == self._settings.shape():
+            if checkpoint.settings == self._settings.shape():
                 found.append(checkpoint)
         return sorted(found, key=lambda one: -one.offset)

@@ -7,6 +7,7 @@ from hashlib import blake2b
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 
 class Codes(dict[str, int]):
@@ -71,3 +72,8 @@ def hashes_of(names: Iterable[str]) -> npt.NDArray[np.uint64]:
     """A stable 64-bit hash of each text (blake2b over UTF-8)."""
     digests = b"".join(blake2b(name.encode(), digest_size=8).digest() for name in names)
     return np.frombuffer(digests, "<u8").astype(np.uint64)
+
+
+def named(names: list[str], codes: npt.NDArray[np.integer]) -> pa.StringArray:
+    """The ids that codes stand for."""
+    return pa.array([names[code] for code in codes.tolist()], pa.string())

@@ -103,8 +103,8 @@ class Log:
 
 
 def tick(watermark: int, end: bool = False) -> bytes:
-    """A tick as it stands in `events`."""
-    return msgspec.json.encode(Tick(watermark, end))
+    """A tick as it stands in `events`; one below zero says no more than zero, and would be refused."""
+    return msgspec.json.encode(Tick(max(0, watermark), end))
 
 
 def decode(values: list[bytes | None]) -> list[Event]:

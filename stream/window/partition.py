@@ -12,10 +12,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from stream.records import History
-from stream.samples import Samples, string_ranks
+from stream.samples import Samples, string_ranks, take_lists
 from stream.settings import StreamSettings
 from stream.window import kernels
-from stream.window.codes import Codes, Lists, hashes_of
+from stream.window.codes import Codes, Lists, hashes_of, named
 from stream.window.log import CLICK, IMPRESSION, TICK, UNUSABLE, Click, Event, Impression, Log, Tick, decode
 from stream.window.state import Events, Flags, Impressions, Ints, Pasts, Rows
 
@@ -223,7 +223,7 @@ class Partition:
         user, item, slot = rows.user[which], rows.item[which], rows.slot[which]
         names = self.impressions.names
         ids = ["" if place < 0 else names[place] for place in slot.tolist()]
-        category_offsets, category = _lists_of(self.lists, rows.lists[which])
+        category_offsets, category = take_lists(*self.lists.arrays(), rows.lists[which])
         history_offsets, history = rows.histories(which)
         item_hashes = self.items.hashes()
         decided_at, label = rows.decided[which], rows.label[which]
@@ -247,9 +247,9 @@ class Partition:
             history=both[len(which) :].astype(np.int32),
             label=label,
             row_hash=row_hash,
-            users=_named(self.users.names, used_users),
-            items=_named(self.items.names, used_items),
-            categories=_named(self.lists.members.names, used_categories),
+            users=named(self.users.names, used_users),
+            items=named(self.items.names, used_items),
+            categories=named(self.lists.members.names, used_categories),
         )
         samples = samples.take(samples.in_order())
         number = np.arange(self.number, self.number + len(samples))
@@ -293,7 +293,7 @@ def _in_order(events: Events, items: Codes, impressions: Impressions) -> Events:
         return events.take(order)
     tied = np.flatnonzero(ties | np.concatenate([ties[1:], [False]]))
     rank = np.zeros((2, len(events)), np.int64)
-    rank[0, order[tied]] = string_ranks(_named(items.names, events.item[order[tied]]))
+    rank[0, order[tied]] = string_ranks(named(items.names, events.item[order[tied]]))
     slots = events.slot[order[tied]].tolist()
     ids = ["" if slot < 0 else impressions.names[slot] for slot in slots]
     rank[1, order[tied]] = string_ranks(pa.array(ids, pa.string()))
@@ -306,19 +306,6 @@ def _hashes_of_some(ids: list[str]) -> npt.NDArray[np.uint64]:
     hashes = np.zeros(len(ids), np.uint64)
     hashes[some] = hashes_of([ids[place] for place in some])
     return hashes
-
-
-def _lists_of(lists: Lists, codes: npt.NDArray[np.int32]) -> tuple[Ints, npt.NDArray[np.int32]]:
-    """Offsets [len(codes) + 1] and members of the lists that the codes stand for."""
-    starts, members = lists.arrays()
-    lengths = starts[codes + 1] - starts[codes]
-    offsets = np.zeros(len(codes) + 1, np.int64)
-    np.cumsum(lengths, out=offsets[1:])
-    return offsets, members[np.arange(offsets[-1]) + np.repeat(starts[codes] - offsets[:-1], lengths)]
-
-
-def _named(names: list[str], codes: npt.NDArray[np.integer]) -> pa.StringArray:
-    return pa.array([names[code] for code in codes.tolist()], pa.string())
 
 
 assert IMPRESSION < CLICK < TICK < UNUSABLE  # comparisons of kinds above rely on it

@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from stream.samples import HISTORY
+from stream.samples import HISTORY, take_lists
 from stream.window.kernels import NEVER
 
 Ints = npt.NDArray[np.int64]
@@ -141,11 +141,7 @@ class Rows:
 
     def histories(self, rows: Ints) -> tuple[Ints, Codes32]:
         """Offsets [len(rows) + 1] and items of these rows' histories, one after the other."""
-        starts = self.history_end[rows]
-        lengths = self.history_end[rows + 1] - starts
-        offsets = np.zeros(len(rows) + 1, np.int64)
-        np.cumsum(lengths, out=offsets[1:])
-        return offsets, self.history[np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)]
+        return take_lists(self.history_end, self.history, rows)
 
     def alive(self) -> Ints:
         """Rows that are still open."""

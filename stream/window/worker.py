@@ -223,8 +223,9 @@ class _Windower:
         _CHECKPOINT.set(time.monotonic() - began)
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        loaded = self._checkpoints.load([one.partition for one in partitions])
         for one in partitions:
-            state, chain = self._checkpoints.load(one.partition)
+            state, chain = loaded[one.partition]
             counts = msgspec.structs.asdict(state.counts)
             reached = Reached(state.watermark, state.ends, chain.offset, 0, counts, chain.busy_ms)
             self._places[one.partition] = _Place(one.partition, state, chain.offset, chain, reached)

@@ -4,13 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 from confluent_kafka.admin import AdminClient
+from waiting import until
 
 from asmg.broker import Attachment, end_ownerless, require_answer
 from stream.settings import KafkaSettings
@@ -29,13 +28,6 @@ with Attachment(KafkaSettings(), Path(sys.argv[1])) as attachment:
 """
 
 
-def until(true: Callable[[], object], seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def killed_command(home: Path) -> psutil.Process:
     """The node of a command that was killed."""
     with subprocess.Popen([sys.executable, "-c", COMMAND, str(home)], stdout=subprocess.PIPE) as command:
@@ -47,7 +39,7 @@ def killed_command(home: Path) -> psutil.Process:
 
 def test_a_node_ends_by_itself_when_its_command_was_killed(tmp_path: Path) -> None:
     node = killed_command(tmp_path)
-    until(lambda: not node.is_running())
+    until(lambda: not node.is_running(), 30.0)
 
 
 def test_the_next_command_ends_a_node_without_an_owner_and_runs_its_own(tmp_path: Path) -> None:
@@ -64,7 +56,7 @@ def test_a_node_that_dies_is_started_again_at_its_address(tmp_path: Path) -> Non
         address, first = dict(attachment.broker), attachment.pid
         assert first is not None
         os.kill(first, signal.SIGKILL)
-        until(attachment.mend)
+        until(attachment.mend, 30.0)
         assert attachment.pid != first
         assert AdminClient({**address, "log_level": 0}).list_topics(timeout=10).brokers
     assert attachment.pid is None

@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from waiting import until
 
 from asmg.watch import fetch, metric
 
@@ -140,13 +140,6 @@ def processes_of(folder: Path) -> list[psutil.Process]:
         if told and process.info["status"] != psutil.STATUS_ZOMBIE:
             found.append(process)
     return found
-
-
-def until(true: Callable[[], object], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_a_demo_ends_with_figures_of_every_period(undisturbed: dict[str, Any]) -> None:

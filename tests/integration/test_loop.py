@@ -4,14 +4,14 @@ import json
 import os
 import subprocess
 import sys
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import httpx
 import numpy as np
 import pyarrow as pa
 import pytest
+from waiting import until
 
 from stream import kafka
 from stream.replay.encode import partition_of
@@ -88,13 +88,6 @@ class Shop:
             key = one["user_id"].encode()
             self.writer.write(self.topics.events, json.dumps(one).encode(), key=key, partition=place)
         self.writer.flush()
-
-
-def until(holds: Callable[[], object]) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def version(address: str) -> int:

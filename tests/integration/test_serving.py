@@ -20,13 +20,13 @@ from serving.settings import ServingSettings
 from serving.worker import serve
 from stream import kafka
 from stream.errors import ConfigurationError
-from stream.records import Announcement, History, Kind, Manifest, Score, Serve, encode
+from stream.records import Announcement, History, Kind, Manifest, Score, Serve, encode, now
 from stream.replay.encode import partition_of
 from stream.samples import Samples
 from stream.settings import KafkaSettings, StreamSettings
 from stream.store import ParquetStore
 from stream.topics import Topics
-from trainer.kafka import Workplace, now, put_all
+from trainer.kafka import Workplace, put_all
 from trainer.periods import BaseModel
 from trainer.settings import TrainerSettings
 

@@ -95,9 +95,12 @@ def test_incctr_draws_labels_towards_what_the_model_before_said(random_period):
     model.learn(model.read(1, random_period(1)))
     period, before = model.read(2, random_period(2)), model.snapshot
     said = 1 / (1 + np.exp(-logits_of(before.theta, period.examples, model.catalogue).astype(np.float64)))
-    lesson = model._lesson(period.examples)
-    np.testing.assert_allclose(lesson.label, 0.75 * period.examples.label + 0.25 * said, atol=1e-6)
-    assert model.settings.distillation == 0.25
+    model.learn(period)
+    label = (0.75 * period.examples.label + 0.25 * said).astype(np.float32)
+    drawn = replace(period.examples, label=label)
+    theta, _ = update(before.theta, before.moments, drawn, model.catalogue, chosen, 3)
+    for name, one in theta.named().items():
+        torch.testing.assert_close(one, model.snapshot.theta.named()[name], atol=1e-6, rtol=0)
 
 
 def test_activity_as_of_the_period_before_is_an_input_of_iu_activity(random_period):

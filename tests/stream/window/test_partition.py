@@ -22,6 +22,7 @@ from oracle import (
 )
 
 from stream.samples import HISTORY
+from stream.window.log import tick
 
 
 def all_of(*events: dict[str, Any], **more: int) -> Run:
@@ -711,3 +712,11 @@ def test_rows_that_differ_in_anything_have_different_hashes() -> None:
     clicked = all_of(CONTENT | {"ts": 14}, click("u", "i", 15, impression_id="p"))
     hashes.append(clicked.hashes[-1])
     assert len(set(hashes)) == len(hashes)
+
+
+def test_the_tick_behind_events_near_the_beginning_of_time_is_a_good_one() -> None:
+    early = Record(tick(5 - 60_000))
+    met = run(settings(), [record(click("u", "i", 5)), early, ticked(6)])
+    assert met.dead == []
+    assert [row.decided_at for row in met.samples] == [5]
+    count(met, used=1)
