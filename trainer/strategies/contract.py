@@ -46,7 +46,7 @@ class Strategy(Protocol):
         ...
 
     def parts(self) -> dict[str, pa.Table]:
-        """What it remembers, as parts beside those of the snapshot; none of its names may be one of theirs."""
+        """What it remembers, as parts beside the snapshot's; none of its names may be one of theirs."""
         ...
 
     def restore(self, parts: Mapping[str, pa.Table]) -> None:
