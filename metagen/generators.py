@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from metagen.controls import Average, Ema
-from metagen.generator import Generator, Gru, Variant
+from metagen.generator import Generator
 from metagen.linear import Linear
+from metagen.multi import Gru, Variant
 from metagen.plus import Plus
 from metagen.settings import MetagenSettings
 

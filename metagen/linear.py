@@ -8,11 +8,13 @@ import torch
 from torch import Tensor
 
 from metagen.generator import Model
+from metagen.joint import Joint
 from metagen.settings import MetagenSettings
+from metagen.touched import Touched
 from metagen.train import LEARNING_RATE, train
-from metagen.window import MLP, GeneratorState, Window, flat_mlp, shaped_mlp
+from metagen.window import MLP, GeneratorState, Part, Window, flat_mlp, shaped_mlp
 from trainer.adam import zero_moments
-from trainer.batches import Batch, Examples
+from trainer.batches import Examples
 from trainer.catalogue import Catalogue
 from trainer.model import Theta, forward, loss_of
 
@@ -49,12 +51,13 @@ class Linear:
     ) -> GeneratorState:
         """Trains on D_t alone."""
         window = Window.of([model.theta for model in models])
+        touched = Touched.of(data[-1:], catalogue, window.mlp.device)
+        part = window.part(touched.rows)
         omega, moments = train(
             state.omega,
             state.moments,
-            data[-1:],
-            catalogue,
-            lambda leaves, slices: linear_loss(window, slices[0], leaves),
+            touched,
+            lambda leaves, joint: linear_loss(part, joint, leaves),
             self.settings,
             self.batch,
             self.seed,
@@ -66,17 +69,20 @@ class Linear:
     def generate(self, models: Sequence[Model], state: GeneratorState) -> Theta:
         """All rows at once."""
         window = Window.of([model.theta for model in models])
-        tables = {name: combined(state.omega, name, table) for name, table in window.tables.items()}
+        tables = {
+            name: combined(state.omega, name, torch.stack(list(models)))
+            for name, models in window.tables.items()
+        }
         return Theta(tables, combined_mlp(state.omega, window))
 
 
-def linear_loss(window: Window, batch: Batch, omega: Mapping[str, Tensor]) -> Tensor:
+def linear_loss(part: Part, joint: Joint, omega: Mapping[str, Tensor]) -> Tensor:
     """L(Θ* | batch), a scalar (eq. 3), from the rows the batch touches alone."""
     tables = {
-        name: combined(omega, name, table.index_select(1, batch.rows[name]))
-        for name, table in window.tables.items()
+        name: combined(omega, name, part.tables[name].index_select(1, rows))
+        for name, rows in joint.rows.items()
     }
-    return loss_of(forward(tables, combined_mlp(omega, window), batch), batch.label)
+    return loss_of(forward(tables, combined_mlp(omega, part), joint.whole), joint.whole.label)
 
 
 def combined(omega: Mapping[str, Tensor], name: str, thetas: Tensor) -> Tensor:
@@ -85,6 +91,6 @@ def combined(omega: Mapping[str, Tensor], name: str, thetas: Tensor) -> Tensor:
     return torch.einsum("k...p,pk->...p", thetas, alpha)
 
 
-def combined_mlp(omega: Mapping[str, Tensor], window: Window) -> dict[str, Tensor]:
+def combined_mlp(omega: Mapping[str, Tensor], window: Window | Part) -> dict[str, Tensor]:
     """The MLP's tensors, combined scalar by scalar."""
     return shaped_mlp(combined(omega, MLP, window.mlp), window.shapes)

@@ -6,25 +6,29 @@ Ours, not the paper's; what each part of it is worth is measured in method.md.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn.functional import embedding
+from torch.nn.functional import binary_cross_entropy_with_logits
 
 from metagen.generator import Model
 from metagen.gru import step_weights
-from metagen.rowcell import cell, initial_cell, inputs_of, output, unroll
+from metagen.joint import Joint
+from metagen.rowcell import cell, initial_cell, output, unroll
 from metagen.settings import MetagenSettings
-from metagen.sweep import BLOCK
-from metagen.train import touched_rows, train
-from metagen.window import MLP, GeneratorState, bank_of, grown_hidden
+from metagen.sweep import blocks
+from metagen.touched import Touched
+from metagen.train import train
+from metagen.window import MLP, GeneratorState, bank_of, hidden_block, hidden_of
 from trainer.activity import activity_inputs, no_activity
 from trainer.adam import zero_moments
-from trainer.batches import Batch, Examples
-from trainer.catalogue import Catalogue
-from trainer.model import Theta, forward, loss_of
+from trainer.batches import Examples
+from trainer.catalogue import Catalogue, Ints
+from trainer.model import Theta, forward
 
 #: Tables whose rows get a bias slot.
 SLOTS = ("user", "item")
@@ -37,30 +41,19 @@ CELLS, OWN_MLP = (1e-3, 1e-2), (1e-3, 3e-3)
 
 @dataclass(frozen=True, eq=False)
 class RowWindow:
-    """k models over the same rows, oldest first, and what a row cell reads of each."""
+    """k models over the same rows, oldest first, and the one before them; what row cells read of each."""
 
-    tables: dict[str, Tensor]  # [k, rows, e] each
-    before: dict[str, Tensor]  # [k, rows, e] the model before each of them
-    activity: dict[str, Tensor]  # [k, rows, ACTIVITY]
+    models: Sequence[Model]  # k + 1 of them
 
-    @classmethod
-    def of(cls, models: Sequence[Model]) -> RowWindow:
-        """The last k of k + 1 models, all with the same rows (`trainer.model.grown`)."""
-        names = models[0].theta.tables
-        tables = {name: torch.stack([one.theta.tables[name] for one in models]) for name in names}
-        return cls(
-            {name: table[1:] for name, table in tables.items()},
-            {name: table[:-1] for name, table in tables.items()},
-            {
-                name: torch.stack([_activity(one, name, table.shape[1]) for one in models[1:]]).to(table)
-                for name, table in tables.items()
-            },
-        )
+    def __len__(self) -> int:
+        return len(self.models) - 1
 
-    def step(self, name: str, i: int, rows: Tensor | slice) -> tuple[Tensor, Tensor]:
-        """θ_i and v_i of some rows of a table."""
-        theta = self.tables[name][i][rows]
-        return theta, inputs_of(theta, self.before[name][i][rows], self.activity[name][i][rows])
+    def inputs(self, name: str, rows: Tensor | slice) -> Tensor:
+        """[R, k, n] v_i of some rows of a table for each of the k models."""
+        thetas = torch.stack([one.theta.tables[name][rows] for one in self.models], 1)  # [R, k + 1, e]
+        places = rows if isinstance(rows, slice) else rows.cpu().numpy()
+        active = np.stack([_activity(one, name, places, len(thetas)) for one in self.models[1:]], 1)
+        return torch.cat([thetas[:, 1:], thetas.diff(dim=1), torch.from_numpy(active).to(thetas)], 2)
 
 
 class Plus:
@@ -90,26 +83,27 @@ class Plus:
 
         A function of its arguments, bit for bit, on a CPU with a given number of threads.
         """
-        window = RowWindow.of(models)
-        hidden = grown_hidden(state.hidden, catalogue.table_rows())
+        window, device = RowWindow(models), models[-1].theta.tables["user"].device
+        touched = Touched.of(data, catalogue, device)
+        inputs = {name: window.inputs(name, rows) for name, rows in touched.rows.items()}
+        hidden = {name: hidden_of(state.hidden[name], rows)[:, 0] for name, rows in touched.rows.items()}
         rates = self.rates(-(-len(data[-1]) // self.batch))
         weights = step_weights(self.settings.weights, self.k)
         omega, moments = train(
             state.omega,
             state.moments,
-            data,
-            catalogue,
-            lambda leaves, slices: window_loss(window, slices, leaves, hidden, weights),
+            touched,
+            lambda leaves, joint: window_loss(inputs, joint, leaves, hidden, weights),
             self.settings,
             self.batch,
             self.seed,
             {name: rates[name.startswith(f"{MLP}/")] for name in state.omega},
         )
-        return GeneratorState(omega, moments, carry(window, omega, hidden), state.trained + 1)
+        return GeneratorState(omega, moments, carry(window, omega, state.hidden), state.trained + 1)
 
     def generate(self, models: Sequence[Model], state: GeneratorState) -> Theta:
         """One sweep over all rows, and the generator's own MLP."""
-        return sweep(RowWindow.of(models), state.omega, state.hidden)
+        return sweep(RowWindow(models), state.omega, state.hidden)
 
     def rates(self, steps: int) -> tuple[float, float]:
         """Learning rates of the cells and of the MLP in a period of that many steps."""
@@ -119,64 +113,62 @@ class Plus:
 
 
 def window_loss(
-    window: RowWindow,
-    slices: Sequence[Batch],
+    inputs: Mapping[str, Tensor],
+    joint: Joint,
     omega: Mapping[str, Tensor],
     hidden: Mapping[str, Tensor],
     weights: Sequence[float],
 ) -> Tensor:
-    """Σ λ_i L(Θ_i* | slice of D_{i+1}), a scalar (eq. 7), from the rows the slices touch alone."""
-    tables: list[dict[str, Tensor]] = [{} for _ in slices]
-    for name in window.tables:
-        touched = touched_rows([one.rows[name] for one in slices])
-        steps = [window.step(name, i, touched.rows[:count]) for i, count in enumerate(touched.counts)]
-        generated = unroll(bank_of(omega, name), steps, hidden[name][touched.rows, 0])
-        for i, (star, _) in enumerate(generated):
-            tables[i][name] = embedding(touched.places[i], star)
-    mlp = bank_of(omega, MLP)
-    losses = [
-        weight * loss_of(forward(rows, mlp, one), one.label)
-        for weight, rows, one in zip(weights, tables, slices, strict=True)
-        if len(one.label)
-    ]
-    return torch.stack(losses).sum()
+    """Σ λ_i L(Θ_i* | slice of D_{i+1}), a scalar (eq. 7), from the rows the slices touch alone.
+
+    inputs: table -> [touched, k, n]; hidden: table -> [touched, d], both of the period's touched rows.
+    """
+    stars = {
+        name: unroll(
+            bank_of(omega, name),
+            inputs[name].index_select(0, rows),
+            hidden[name].index_select(0, rows),
+            joint.counts[name],
+        )
+        for name, rows in joint.rows.items()
+    }
+    logits, whole = forward(stars, bank_of(omega, MLP), joint.whole), joint.whole
+    shares = joint.shares(weights).to(logits.dtype)
+    return binary_cross_entropy_with_logits(logits, whole.label.to(logits.dtype), shares, reduction="sum")
 
 
 @torch.no_grad()
 def sweep(window: RowWindow, omega: Mapping[str, Tensor], hidden: Mapping[str, Tensor]) -> Theta:
     """Θ*_t: the last step's output for every row, block by block, and the generator's MLP."""
     tables = {}
-    for name, table in window.tables.items():
+    for name, table in window.models[-1].theta.tables.items():
         weights = bank_of(omega, name)
-        stars = []
-        for rows in _blocks(table.shape[1]):
-            h = hidden[name][rows, 0]
-            for i in range(len(table)):
-                theta, v = window.step(name, i, rows)
-                h = cell(weights, v, h)
-            stars.append(output(weights, theta, h))
-        tables[name] = torch.cat(stars)
+        star = table.new_empty(len(table), len(weights["b_y"]))
+        for rows in blocks(len(table)):
+            v = window.inputs(name, rows)
+            h = hidden_block(hidden[name], rows, len(v))[:, 0]
+            for i in range(len(window)):
+                h = cell(weights, v[:, i], h)
+            star[rows] = output(weights, v[:, -1], h)
+        tables[name] = star
     return Theta(tables, {name: tensor.clone() for name, tensor in bank_of(omega, MLP).items()})
 
 
 @torch.no_grad()
 def carry(window: RowWindow, omega: Mapping[str, Tensor], hidden: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """h_{t-k}: hidden states after the window's FIRST model, with the newly trained ω_t."""
-    return {
-        name: torch.cat(
-            [
-                cell(bank_of(omega, name), window.step(name, 0, rows)[1], hidden[name][rows, 0])
-                for rows in _blocks(table.shape[1])
-            ]
-        )[:, None]
-        for name, table in window.tables.items()
-    }
+    """h_{t-k}: hidden states after the window's FIRST model, with the newly trained ω_t; new rows from 0."""
+    carried = {}
+    for name, table in window.models[-1].theta.tables.items():
+        weights, before = bank_of(omega, name), hidden[name]
+        after = before.new_empty(len(table), *before.shape[1:])
+        first = RowWindow(window.models[:2])
+        for rows in blocks(len(table)):
+            v = first.inputs(name, rows)
+            after[rows, 0] = cell(weights, v[:, 0], hidden_block(before, rows, len(v))[:, 0])
+        carried[name] = after
+    return carried
 
 
-def _blocks(rows: int) -> Iterator[slice]:
-    for start in range(0, rows, BLOCK):
-        yield slice(start, start + BLOCK)
-
-
-def _activity(model: Model, name: str, rows: int) -> Tensor:
-    return torch.from_numpy(activity_inputs(model.activity.get(name) or no_activity(0), model.period, rows))
+def _activity(model: Model, name: str, rows: slice | Ints, count: int) -> npt.NDArray[np.float32]:
+    """[count, ACTIVITY] of some rows at the end of the model's period."""
+    return activity_inputs(model.activity.get(name) or no_activity(0), model.period, count, rows)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
-from metagen.gru import cell, unroll
-from metagen.window import MLP, Window, bank_of, shaped_mlp
+from metagen.gru import cell, output
+from metagen.window import MLP, Window, bank_of, hidden_block, shaped_mlp
 from trainer.model import Theta
 
 #: Rows of a table taken at a time: keeps a block's hidden states within the processor's cache.
@@ -19,33 +19,44 @@ BLOCK = 4096
 def sweep(window: Window, omega: Mapping[str, Tensor], hidden: Mapping[str, Tensor], residual: bool) -> Theta:
     """Θ*_t = M_t(Θ_{t-k+1..t}, h_{t-k}): the last step's output for every parameter (eq. 5)."""
     tables = {}
-    for name, table in window.tables.items():
-        bank = bank_of(omega, name)
-        star = torch.empty_like(table[-1])
-        for start in range(0, len(star), BLOCK):
-            rows = slice(start, start + BLOCK)
-            thetas = [model[rows].T[:, None].contiguous() for model in table]  # [e, 1, rows] each
-            h = hidden[name][rows].permute(1, 2, 0).contiguous()  # [e, d, rows]
-            *_, (last, _) = unroll(bank, thetas, h, residual)
-            star[rows] = last[:, 0].T
+    for name, models in window.tables.items():
+        bank, star = bank_of(omega, name), torch.empty_like(models[-1])
+        for rows in blocks(len(star)):
+            thetas = [model[rows].T.contiguous() for model in models]  # [e, rows] each
+            star[rows] = _last(bank, thetas, _block(hidden[name], rows, thetas[0].shape[1]), residual).T
         tables[name] = star
-    thetas = list(window.mlp[:, :, None, None])  # [S, 1, 1] each
-    *_, (last, _) = unroll(bank_of(omega, MLP), thetas, hidden[MLP].transpose(1, 2), residual)
-    return Theta(tables, shaped_mlp(last[:, 0, 0].clone(), window.shapes))
+    scalars = _last(bank_of(omega, MLP), list(window.mlp[:, :, None]), hidden[MLP].mT, residual)
+    return Theta(tables, shaped_mlp(scalars[:, 0].clone(), window.shapes))
 
 
 @torch.no_grad()
 def carry(window: Window, omega: Mapping[str, Tensor], hidden: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """h_{t-k}: hidden states after the window's FIRST model, with the newly trained ω_t."""
+    """h_{t-k}: hidden states after the window's FIRST model, with the newly trained ω_t; new rows from 0."""
     carried = {}
-    for name, table in window.tables.items():
+    for name, (first, *_) in window.tables.items():
         bank, before = bank_of(omega, name), hidden[name]
-        after = torch.empty_like(before)
-        for start in range(0, len(after), BLOCK):
-            rows = slice(start, start + BLOCK)
-            theta = table[0, rows].T[:, None].contiguous()  # [e, 1, rows]
-            h = cell(bank, theta, before[rows].permute(1, 2, 0).contiguous())  # [e, d, rows]
-            after[rows] = h.permute(2, 0, 1)
+        after = before.new_empty(len(first), *before.shape[1:])
+        for rows in blocks(len(first)):
+            theta = first[rows].T.contiguous()  # [e, rows]
+            after[rows] = cell(bank, theta, _block(before, rows, theta.shape[1])).permute(2, 0, 1)
         carried[name] = after
-    h = cell(bank_of(omega, MLP), window.mlp[0, :, None, None], hidden[MLP].transpose(1, 2))  # [S, d, 1]
-    return carried | {MLP: h.transpose(1, 2).contiguous()}
+    h = cell(bank_of(omega, MLP), window.mlp[0, :, None], hidden[MLP].mT)  # [S, d, 1]
+    return carried | {MLP: h.mT.contiguous()}
+
+
+def blocks(rows: int) -> Iterator[slice]:
+    """The rows of a table, some at a time."""
+    for start in range(0, rows, BLOCK):
+        yield slice(start, start + BLOCK)
+
+
+def _last(bank: Mapping[str, Tensor], thetas: Sequence[Tensor], h: Tensor, residual: bool) -> Tensor:
+    """[P, R] θ* after the last of the models [P, R]."""
+    for theta in thetas:
+        h = cell(bank, theta, h)
+    return output(bank, thetas[-1], h, residual)
+
+
+def _block(hidden: Tensor, rows: slice, count: int) -> Tensor:
+    """[e, d, count] the hidden states of some rows."""
+    return hidden_block(hidden, rows, count).permute(1, 2, 0).contiguous()

@@ -20,21 +20,42 @@ MLP = "mlp"
 class Window:
     """k models over the same rows, oldest first."""
 
-    tables: dict[str, Tensor]  # [k, rows, e] each
+    tables: dict[str, Sequence[Tensor]]  # name -> k times [rows, e]
     mlp: Tensor  # [k, S] the MLP's scalars, tensor after tensor
     shapes: dict[str, torch.Size]  # of the MLP's tensors, in the order of their scalars
 
     @classmethod
     def of(cls, models: Sequence[Theta]) -> Window:
-        """The models as stacked tensors; all must have the same rows (`trainer.model.grown`)."""
+        """The models, nothing copied but MLPs; all must have the same rows (`trainer.model.grown`)."""
         return cls(
-            {name: torch.stack([model.tables[name] for model in models]) for name in models[0].tables},
+            {name: [model.tables[name] for model in models] for name in models[0].tables},
             torch.stack([flat_mlp(model) for model in models]),
             {name: tensor.shape for name, tensor in models[0].mlp.items()},
         )
 
     def __len__(self) -> int:
         return len(self.mlp)
+
+    def rows(self) -> dict[str, int]:
+        """How many each table has."""
+        return {name: len(models[-1]) for name, models in self.tables.items()}
+
+    def part(self, rows: Mapping[str, Tensor]) -> Part:
+        """Some rows of each table."""
+        tables = {
+            name: torch.stack([model.index_select(0, rows[name]) for model in models])
+            for name, models in self.tables.items()
+        }
+        return Part(tables, self.mlp, self.shapes)
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """The rows of a window that a period's training touches."""
+
+    tables: dict[str, Tensor]  # [k, touched, e] each
+    mlp: Tensor  # [k, S]
+    shapes: dict[str, torch.Size]
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,12 +91,25 @@ def shaped_mlp(scalars: Tensor, shapes: Mapping[str, torch.Size]) -> dict[str, T
     }
 
 
+def hidden_of(hidden: Tensor, rows: Tensor) -> Tensor:
+    """[len(rows), …] the hidden states of some rows; zeros where a table has gained a row since."""
+    known = int(torch.searchsorted(rows, len(hidden)))
+    gathered = hidden.new_zeros(len(rows), *hidden.shape[1:])
+    gathered[:known] = hidden.index_select(0, rows[:known])
+    return gathered
+
+
+def hidden_block(hidden: Tensor, rows: slice, count: int) -> Tensor:
+    """The same of `count` rows that lie one behind the other."""
+    block = hidden[rows]
+    missing = count - len(block)
+    return torch.cat([block, block.new_zeros(missing, *block.shape[1:])]) if missing else block
+
+
 def grown_hidden(hidden: Mapping[str, Tensor], rows: Mapping[str, int]) -> dict[str, Tensor]:
     """Hidden states with zeros for the rows their tables have gained."""
     return {
-        name: torch.cat([one, one.new_zeros(rows[name] - len(one), *one.shape[1:])])
-        if rows.get(name, 0) > len(one)
-        else one
+        name: hidden_block(one, slice(None), rows[name]) if name in rows else one
         for name, one in hidden.items()
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
@@ -39,12 +39,19 @@ def no_activity(rows: int) -> Activity:
     return Activity(*(np.zeros(rows, np.int64) for _ in range(4)))
 
 
-def activity_inputs(activity: Activity, period: int, rows: int) -> npt.NDArray[np.float32]:
+def activity_inputs(
+    activity: Activity, period: int, rows: int, which: slice | Ints | None = None
+) -> npt.NDArray[np.float32]:
     """[rows, 3] c, a and s of each row at the end of `period`; rows it has not met are inactive.
 
     c = log(1 + positives of the period) - 0.5; a = min(periods since last seen, LONG) / LONG - 0.5;
-    s = log(1 + positives so far) / 2 - 1 (method.md, ASMG+).
+    s = log(1 + positives so far) / 2 - 1 (method.md, ASMG+). which: of these rows only, ascending; `rows` is
+    how many they are.
     """
+    if which is not None:
+        if not isinstance(which, slice):
+            which = which[: np.searchsorted(which, len(activity))]
+        activity = Activity(*(getattr(activity, field.name)[which] for field in fields(activity)))
     known = len(activity)
     since = np.where(activity.last_seen == NEVER, LONG, np.minimum(period - activity.last_seen, LONG))
     inputs = np.tile(INACTIVE, (rows, 1))

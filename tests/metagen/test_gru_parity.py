@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 import torch
 
-from metagen.gru import step_weights, unroll
+from metagen.gru import cell, output, step_weights
+from metagen.joint import joint_batches
+from metagen.multi import window_loss
 from metagen.sweep import carry, sweep
-from metagen.train import window_loss
+from metagen.touched import Touched
 from metagen.window import MLP as SCALARS
 from metagen.window import Window, bank_of
 from trainer.adam import DenseAdam, Moments
@@ -42,22 +44,40 @@ def hidden(parity):
 def slices(parity):
     catalogue = Catalogue(TrainerSettings(), with_categories=True)
     catalogue.categories.admit(map(str, range(19)))
+    catalogue.users.admit(map(str, range(len(parity["in/user_emb_w"]))))
     lengths = parity["cate_lens"]
     flat = np.concatenate([row[:length] for row, length in zip(parity["cates"], lengths, strict=True)])
     ids = [str(item) for item in range(len(lengths))]
     catalogue.restore(ids, np.concatenate([[0], np.cumsum(lengths)]), flat.astype(np.int64))
-    batches = []
+    data = []
     for step in range(3):
         user, item, hist, length, y = (
             parity[f"batch{step}/{n}"] for n in ("u", "i", "hist_i", "hist_len", "y")
         )
         flat = np.concatenate([row[:n] for row, n in zip(hist, length, strict=True)]).astype(np.int64)
         offsets = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
-        examples = Examples(
-            1, len(user), user.astype(np.int64), item.astype(np.int64), offsets, flat, y.astype(np.float32)
+        data.append(
+            Examples(
+                1,
+                len(user),
+                user.astype(np.int64),
+                item.astype(np.int64),
+                offsets,
+                flat,
+                y.astype(np.float32),
+            )
         )
-        batches.append(make_batch(examples, catalogue))
-    return batches
+    return data, catalogue
+
+
+def loss_of_slices(window, slices, omega, hidden):
+    """What training computes of the authors' three batches, each a whole period set; float32 as theirs."""
+    data, catalogue = slices
+    touched = Touched.of(data, catalogue)
+    (joint,) = joint_batches(touched, 10_000, 0, 0)
+    some = {name: hidden[name][rows].permute(1, 2, 0) for name, rows in touched.rows.items()}
+    some[SCALARS] = hidden[SCALARS].mT
+    return window_loss(window.part(touched.rows), joint, omega, some, LINEAR, residual=False)
 
 
 def omega_of(parity, prefix, suffix=""):
@@ -93,14 +113,16 @@ def expected(parity, prefix):
 @pytest.mark.parametrize(("weights", "when"), [("gru_before", "before"), ("gru_after_B", "after_B")])
 def test_every_step_generates_the_authors_parameters_and_hidden_states(parity, window, hidden, weights, when):
     omega = omega_of(parity, weights)
-    inputs = {name: [one.T[:, None] for one in table] for name, table in window.tables.items()}
-    inputs[SCALARS] = list(window.mlp[:, :, None, None])
+    inputs = {name: [one.T for one in table] for name, table in window.tables.items()}
+    inputs[SCALARS] = list(window.mlp[:, :, None])
     states = {name: one.permute(1, 2, 0) for name, one in hidden.items() if name != SCALARS}
     states[SCALARS] = hidden[SCALARS].transpose(1, 2)
     for name, thetas in inputs.items():
-        steps = unroll(bank_of(omega, name), thetas, states[name], residual=False)
-        for (star, h), (theta, hs) in zip(steps, expected(parity, when), strict=True):
-            ours = star[:, 0, 0] if name == SCALARS else star[:, 0].T
+        bank, h = bank_of(omega, name), states[name]
+        for one, (theta, hs) in zip(thetas, expected(parity, when), strict=True):
+            h = cell(bank, one, h)
+            star = output(bank, one, h, residual=False)
+            ours = star[:, 0] if name == SCALARS else star.T
             np.testing.assert_allclose(ours, theta[name], atol=1e-5)
             ours = h[:, :, 0] if name == SCALARS else h.permute(2, 0, 1)
             np.testing.assert_allclose(ours, hs[name], atol=1e-5)
@@ -108,7 +130,7 @@ def test_every_step_generates_the_authors_parameters_and_hidden_states(parity, w
 
 def test_loss_and_gradients_on_touched_rows_are_the_authors_dense_ones(parity, window, hidden, slices):
     omega = {name: one.requires_grad_() for name, one in omega_of(parity, "gru_before").items()}
-    loss = window_loss(window, slices, omega, hidden, LINEAR, residual=False)
+    loss = loss_of_slices(window, slices, omega, hidden)
     assert loss.item() == pytest.approx(float(parity["before/loss"]), abs=1e-5)
     loss.backward()
     for name, theirs in omega_of(parity, "grad").items():
@@ -120,9 +142,7 @@ def test_adam_through_the_authors_formula_gives_their_generator(
     parity, window, hidden, slices, when, carried
 ):
     omega = {name: one.requires_grad_() for name, one in omega_of(parity, "gru_before").items()}
-    gradients = torch.autograd.grad(
-        window_loss(window, slices, omega, hidden, LINEAR, residual=False), list(omega.values())
-    )
+    gradients = torch.autograd.grad(loss_of_slices(window, slices, omega, hidden), list(omega.values()))
     powers = [float(parity[f"adam_before_B/beta{one}_power"]) for one in (1, 2)] if carried else [0.9, 0.999]
     rate = 1e-2 * np.sqrt(1 - powers[1]) / (1 - powers[0])
     zeros = {name: torch.zeros_like(one) for name, one in omega.items()}
@@ -141,9 +161,7 @@ def test_adam_through_the_authors_formula_gives_their_generator(
 
 def test_our_step_on_carried_moments_gives_their_generator(parity, window, hidden, slices):
     omega = {name: one.requires_grad_() for name, one in omega_of(parity, "gru_before").items()}
-    gradients = torch.autograd.grad(
-        window_loss(window, slices, omega, hidden, LINEAR, residual=False), list(omega.values())
-    )
+    gradients = torch.autograd.grad(loss_of_slices(window, slices, omega, hidden), list(omega.values()))
     step = round(np.log(float(parity["adam_before_B/beta2_power"])) / np.log(0.999)) - 1
     moments = Moments(omega_of(parity, "adam_before_B", "/m"), omega_of(parity, "adam_before_B", "/v"), step)
     leaves = {name: one.detach() for name, one in omega.items()}
@@ -165,5 +183,7 @@ def test_the_sweep_publishes_the_last_step_and_carries_the_first_hidden_state(pa
         np.testing.assert_allclose(carried[ours], parity[f"next_init_h_B/{name}"], atol=1e-5)
     states = [parity[f"next_init_h_B/{name}"].reshape(-1, 1, 4) for name in MLP.values()]
     np.testing.assert_allclose(carried[SCALARS], np.concatenate(states), atol=1e-5)
-    scores = torch.sigmoid(forward(star.touched(slices[2]), star.mlp, slices[2]))
+    data, catalogue = slices
+    batch = make_batch(data[2], catalogue)
+    scores = torch.sigmoid(forward(star.touched(batch), star.mlp, batch))
     np.testing.assert_allclose(scores, parity["after_B/scores2"], atol=1e-5)

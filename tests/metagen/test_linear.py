@@ -2,21 +2,17 @@
 
 import pytest
 import torch
+from dense import double, first_joint
 
 from metagen.generators import generator_of
 from metagen.linear import combined, combined_mlp, linear_loss
 from metagen.settings import MetagenSettings
-from metagen.train import joint_batches
-from metagen.window import MLP, GeneratorState, Window
+from metagen.window import MLP, GeneratorState, Part, Window
 from trainer.model import Theta, forward, loss_of
 from trainer.settings import TrainerSettings
 
 SETTINGS = MetagenSettings(generator="asmg-linear", k=3)
 LINEAR = generator_of(SETTINGS, 16, 0)
-
-
-def double(tensors):
-    return {name: one.double() for name, one in tensors.items()}
 
 
 @pytest.mark.parametrize("categories", [0, 4])
@@ -26,13 +22,17 @@ def test_the_gradient_from_touched_rows_is_the_dense_one(random_period, categori
     trainer = TrainerSettings(batch=16, item_rows=rows)
     models, data, catalogue, state, _ = loop(periods, SETTINGS, trainer)
     window = Window.of([one.theta for one in models[-4:-1]])
-    window = Window(double(window.tables), window.mlp.double(), window.shapes)
     leaves = [{name: one.double().requires_grad_() for name, one in state.omega.items()} for _ in range(2)]
-    (batch,) = next(joint_batches(data[-1:], catalogue, 16, 0, 0))
-    linear_loss(window, batch, leaves[0]).backward()
+    touched, joint, (batch,) = first_joint(data[-1:], catalogue, 16)
+    part = window.part(touched.rows)
+    part = Part(double(part.tables), part.mlp.double(), part.shapes)
+    linear_loss(part, joint, leaves[0]).backward()
     whole = Theta(
-        {name: combined(leaves[1], name, table) for name, table in window.tables.items()},
-        combined_mlp(leaves[1], window),
+        {
+            name: combined(leaves[1], name, torch.stack(models).double())
+            for name, models in window.tables.items()
+        },
+        combined_mlp(leaves[1], part),
     )
     loss_of(forward(whole.touched(batch), whole.mlp, batch), batch.label).backward()
     for name in state.omega:
@@ -72,12 +72,13 @@ def test_there_is_a_weight_per_model_for_each_dimension_and_each_scalar_and_they
 def test_training_lowers_the_loss_on_the_new_period_and_looks_at_no_other(random_period, loop):
     models, data, catalogue, _, _ = loop([random_period(seed) for seed in range(6)], SETTINGS)
     window = Window.of([one.theta for one in models[-4:-1]])
-    ((batch,),) = joint_batches(data[-1:], catalogue, 10_000, 0, 0)
+    touched, joint, _ = first_joint(data[-1:], catalogue, 10_000)
+    part = window.part(touched.rows)
     state = initial = LINEAR.initial(models[-2].theta)
     for _ in range(5):
         trained = LINEAR.train(models[-4:-1], data[-3:], catalogue, state)
         state = GeneratorState(trained.omega, trained.moments, {}, trained.trained)
-    assert linear_loss(window, batch, state.omega) < linear_loss(window, batch, initial.omega)
+    assert linear_loss(part, joint, state.omega) < linear_loss(part, joint, initial.omega)
     assert state.trained == 5
     one = LINEAR.train(models[-4:-1], data[-3:], catalogue, initial)
     two = LINEAR.train(models[-4:-1], [data[0], data[1], data[-1]], catalogue, initial)

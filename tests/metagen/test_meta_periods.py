@@ -5,8 +5,8 @@ import pyarrow as pa
 import pytest
 import torch
 
-from metagen.generator import Gru
 from metagen.generators import generator_of
+from metagen.multi import Gru
 from metagen.periods import MetaModel, PastPeriod
 from metagen.settings import MetagenSettings
 from stream.errors import ConfigurationError

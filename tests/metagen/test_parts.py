@@ -2,8 +2,8 @@ import pyarrow as pa
 import pytest
 import torch
 
-from metagen.generator import Gru
 from metagen.generators import generator_of
+from metagen.multi import Gru
 from metagen.parts import read_state, star_parts, state_parts
 from metagen.settings import MetagenSettings
 from metagen.window import GeneratorState

@@ -3,15 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from dense import first_joint, row_cell, row_loss, row_unroll
 
-from metagen.plus import Plus, RowWindow, sweep, window_loss
-from metagen.rowcell import unroll
+from metagen.plus import Plus, RowWindow, carry, sweep, window_loss
 from metagen.settings import MetagenSettings
-from metagen.train import joint_batches
-from metagen.window import MLP, GeneratorState, bank_of
+from metagen.window import GeneratorState, bank_of, hidden_block, hidden_of
 from trainer.activity import Activity, activity_inputs
 from trainer.batches import make_batch
-from trainer.model import Theta, forward, grown, loss_of
+from trainer.model import Theta, forward, grown
 from trainer.settings import TrainerSettings
 
 SETTINGS = MetagenSettings(generator="asmg-plus", d=6)
@@ -19,37 +18,23 @@ TRAINER = TrainerSettings(batch=16)
 LINEAR = [1 / 6, 2 / 6, 3 / 6]
 
 
-def dense_loss(window, slices, omega, hidden, weights):
-    """Eq. 7 with every row of every table generated at every step."""
-    steps = [{} for _ in slices]
-    for name, table in window.tables.items():
-        everything = [window.step(name, i, slice(None)) for i in range(len(table))]
-        generated = unroll(bank_of(omega, name), everything, hidden[name][:, 0])
-        for tables, (star, _) in zip(steps, generated, strict=True):
-            tables[name] = star
-    losses = []
-    for tables, batch in zip(steps, slices, strict=True):
-        touched = {name: one[batch.rows[name]] for name, one in tables.items()}
-        losses.append(loss_of(forward(touched, bank_of(omega, MLP), batch), batch.label))
-    return sum(weight * loss for weight, loss in zip(weights, losses, strict=True))
-
-
-def double(tensors):
-    return {name: one.double() for name, one in tensors.items()}
-
-
 @pytest.mark.parametrize("categories", [0, 4])
 @pytest.mark.parametrize("rows", ["grow", "hash:11"])
 def test_the_gradient_from_touched_rows_is_the_dense_one(random_period, categories, rows, loop):
     periods = [random_period(seed, items=40, categories=categories) for seed in range(7)]
     models, data, catalogue, state, _ = loop(periods, SETTINGS, TrainerSettings(batch=16, item_rows=rows))
-    window = RowWindow.of(models[-5:-1])
-    window = RowWindow(double(window.tables), double(window.before), double(window.activity))
-    hidden, omega = double(state.hidden), double(state.omega)
-    leaves = [{name: one.clone().requires_grad_() for name, one in omega.items()} for _ in range(2)]
-    slices = next(joint_batches(data[-3:], catalogue, 16, 0, 0))
-    window_loss(window, slices, leaves[0], hidden, LINEAR).backward()
-    dense_loss(window, slices, leaves[1], hidden, LINEAR).backward()
+    window = RowWindow(models[-5:-1])
+    touched, joint, slices = first_joint(data[-3:], catalogue, 16)
+    leaves = [{name: one.double().requires_grad_() for name, one in state.omega.items()} for _ in range(2)]
+    inputs = {name: window.inputs(name, some).double() for name, some in touched.rows.items()}
+    hidden = {name: hidden_of(state.hidden[name], some)[:, 0].double() for name, some in touched.rows.items()}
+    one, two = (
+        window_loss(inputs, joint, leaves[0], hidden, LINEAR),
+        row_loss(window, slices, leaves[1], state.hidden, LINEAR),
+    )
+    torch.testing.assert_close(one, two, atol=1e-10, rtol=0)
+    one.backward()
+    two.backward()
     for name in state.omega:
         torch.testing.assert_close(leaves[0][name].grad, leaves[1][name].grad, atol=1e-10, rtol=0)
         assert leaves[1][name].grad.abs().max() > 0
@@ -105,12 +90,28 @@ def test_activity_tells_what_a_row_did_in_the_period_and_when_it_was_last_seen()
 
 def test_a_sweep_in_blocks_is_the_unrolled_cell(random_period, monkeypatch, loop):
     models, _, _, state, _ = loop([random_period(seed) for seed in range(7)], SETTINGS)
-    window = RowWindow.of(models[-4:])
-    monkeypatch.setattr("metagen.plus.BLOCK", 5)
+    window = RowWindow(models[-4:])
+    monkeypatch.setattr("metagen.sweep.BLOCK", 5)
     star = sweep(window, state.omega, state.hidden)
-    steps = [window.step("item", i, slice(None)) for i in range(3)]
-    *_, (whole, _) = unroll(bank_of(state.omega, "item"), steps, state.hidden["item"][:, 0])
-    torch.testing.assert_close(star.tables["item"], whole)
+    v, bank = window.inputs("item", slice(None)), bank_of(state.omega, "item")
+    h = hidden_block(state.hidden["item"], slice(None), len(v))[:, 0]
+    *_, whole = row_unroll(bank, v, h, 8)
+    torch.testing.assert_close(star.tables["item"], whole, atol=1e-6, rtol=0)
+    after = carry(window, state.omega, state.hidden)["item"][:, 0]
+    torch.testing.assert_close(after, row_cell(bank, v[:, 0], h), atol=1e-6, rtol=0)
+
+
+def test_inputs_are_the_model_its_change_and_how_active_the_row_was(random_period, loop):
+    models, *_ = loop([random_period(seed) for seed in range(4)], SETTINGS)
+    rows = torch.tensor([0, 3, 7])
+    v = RowWindow(models[-3:]).inputs("item", rows)
+    assert v.shape == (3, 2, 19)
+    for i, model in enumerate(models[-2:]):
+        theta, before = model.theta.tables["item"], models[-3 + i].theta.tables["item"]
+        torch.testing.assert_close(v[:, i, :8], theta[rows])
+        torch.testing.assert_close(v[:, i, 8:16], (theta - before)[rows])
+        active = activity_inputs(model.activity["item"], model.period, len(theta))[rows]
+        np.testing.assert_array_equal(v[:, i, 16:], active)
 
 
 def test_few_steps_a_period_ask_for_small_rates():
@@ -123,11 +124,11 @@ def test_few_steps_a_period_ask_for_small_rates():
 
 def test_training_lowers_the_loss_of_the_window(random_period, loop):
     models, data, catalogue, state, _ = loop([random_period(seed) for seed in range(7)], SETTINGS)
-    generator, window = Plus(SETTINGS, 16, 0), RowWindow.of(models[-5:-1])
+    generator, window = Plus(SETTINGS, 16, 0), RowWindow(models[-5:-1])
     state = generator.initial(models[-2].theta)
-    whole = next(joint_batches(data[-3:], catalogue, 10_000, 0, 0))
-    before = window_loss(window, whole, state.omega, state.hidden, LINEAR)
+    slices = [make_batch(one, catalogue) for one in data[-3:]]
+    before = row_loss(window, slices, state.omega, state.hidden, LINEAR)
     for _ in range(8):
         trained = generator.train(models[-5:-1], data[-3:], catalogue, state)
         state = GeneratorState(trained.omega, trained.moments, state.hidden, trained.trained)
-    assert window_loss(window, whole, state.omega, state.hidden, LINEAR) < before
+    assert row_loss(window, slices, state.omega, state.hidden, LINEAR) < before

@@ -1,24 +1,23 @@
 import numpy as np
 import pytest
 import torch
+from dense import coordinate_cell, coordinate_loss, first_joint, part_of
 
-from metagen.generator import Gru, Model
+from metagen.generator import Model
 from metagen.generators import GRU, generator_of
 from metagen.gru import step_weights, unroll
+from metagen.joint import joint_batches
+from metagen.multi import Gru, window_loss
 from metagen.settings import MetagenSettings
-from metagen.train import joint_batches, touched_rows, window_loss
-from metagen.window import MLP, GeneratorState, Window, bank_of, shaped_mlp
-from trainer.batches import make_examples
+from metagen.touched import Touched
+from metagen.window import GeneratorState, Window, bank_of, grown_hidden
+from trainer.batches import make_batch, make_examples
 from trainer.catalogue import Catalogue
-from trainer.model import Theta, forward, grown, initial_theta, loss_of
+from trainer.model import Theta, grown, initial_theta
 from trainer.settings import TrainerSettings
 
 TRAINER = TrainerSettings(batch=16)
 LINEAR = [1 / 6, 2 / 6, 3 / 6]
-
-
-def double(tensors):
-    return {name: one.double() for name, one in tensors.items()}
 
 
 @pytest.mark.parametrize("categories", [0, 4])
@@ -34,38 +33,31 @@ def test_the_gradient_from_touched_rows_is_the_dense_one(
     periods = [random_period(seed, items=40, categories=categories) for seed in range(6)]
     models, data, catalogue, state, _ = loop(periods, settings, trainer)
     window = Window.of([one.theta for one in models[:-1][-gru.k :]])
-    window = Window(double(window.tables), window.mlp.double(), window.shapes)
-    hidden, omega = double(state.hidden), double(state.omega)
-    leaves = [{name: one.clone().requires_grad_() for name, one in omega.items()} for _ in range(2)]
-    slices = next(joint_batches(data[-len(window) :], catalogue, 16, 0, 0))
     weights = gru.weights(len(window))
-    window_loss(window, slices[-len(weights) :], leaves[0], hidden, weights, residual).backward()
-    padded = [0.0] * (len(window) - len(weights)) + weights
-    dense_loss(window, slices, leaves[1], hidden, padded, residual).backward()
-    for name in omega:
+    touched, joint, slices = first_joint(data[-len(weights) :], catalogue, 16)
+    part, hidden = part_of(window, state.hidden, touched)
+    leaves = [{name: one.double().requires_grad_() for name, one in state.omega.items()} for _ in range(2)]
+    window_loss(part, joint, leaves[0], hidden, weights, residual).backward()
+    grown_h = grown_hidden(state.hidden, window.rows())
+    coordinate_loss(window, slices, leaves[1], grown_h, weights, residual).backward()
+    for name in state.omega:
         torch.testing.assert_close(leaves[0][name].grad, leaves[1][name].grad, atol=1e-10, rtol=0)
     assert any(one.grad.abs().max() > 1e-4 for one in leaves[1].values())
 
 
-def dense_loss(window, slices, omega, hidden, weights, residual):
-    """Eq. 7 with every row of every table generated at every step."""
-    steps = [({}, {}) for _ in slices]
-    for name, table in window.tables.items():
-        thetas = [one.T[:, None] for one in table]
-        generated = unroll(bank_of(omega, name), thetas, hidden[name].permute(1, 2, 0), residual)
-        for step, (star, _) in zip(steps, generated, strict=True):
-            step[0][name] = star[:, 0].T
-    thetas = list(window.mlp[:, :, None, None])
-    generated = unroll(bank_of(omega, MLP), thetas, hidden[MLP].transpose(1, 2), residual)
-    for step, (star, _) in zip(steps, generated, strict=True):
-        step[1].update(shaped_mlp(star[:, 0, 0], window.shapes))
-    losses = [
-        loss_of(
-            forward({name: one[batch.rows[name]] for name, one in tables.items()}, mlp, batch), batch.label
-        )
-        for (tables, mlp), batch in zip(steps, slices, strict=True)
-    ]
-    return sum(weight * loss for weight, loss in zip(weights, losses, strict=True))
+@pytest.mark.parametrize("biased", [True, False])
+@pytest.mark.parametrize("scored", [1, 3])
+def test_the_gradient_of_unrolled_cells_is_that_of_finite_differences(biased, scored):
+    torch.manual_seed(0)
+    shapes = {"u": (2, 9, 1), "w": (2, 9, 3), "w_y": (2, 1, 3), "b_y": (2, 1, 1)}
+    shapes |= {"b": (2, 9, 1)} if biased else {}
+    bank = {name: torch.randn(*one, dtype=torch.double, requires_grad=True) for name, one in shapes.items()}
+    thetas, h = torch.randn(3, 2, 5, dtype=torch.double), torch.randn(2, 3, 5, dtype=torch.double)
+
+    def stars(*weights):
+        return unroll(dict(zip(bank, weights, strict=True)), thetas, h, [5, 4, 2], scored, residual=True)
+
+    assert torch.autograd.gradcheck(stars, tuple(bank.values()))
 
 
 def test_two_runs_give_the_same_generator_hidden_state_and_model(random_period, loop):
@@ -101,22 +93,12 @@ def test_training_lowers_the_loss_of_the_window(random_period, loop):
     models = [Model(grown(one.theta, catalogue.columns(), TRAINER, 0), {}, one.period) for one in models]
     state = generator.initial(models[-1].theta)
     window = Window.of([one.theta for one in models])
-    whole = next(joint_batches(data, catalogue, 10_000, 0, 0))
-    before = window_loss(window, whole, state.omega, state.hidden, LINEAR, residual=True)
+    slices = [make_batch(one, catalogue) for one in data]
+    before = coordinate_loss(window, slices, state.omega, state.hidden, LINEAR, residual=True)
     for _ in range(5):
         trained = generator.train(models, data, catalogue, state)
         state = GeneratorState(trained.omega, trained.moments, state.hidden, trained.trained)
-    assert window_loss(window, whole, state.omega, state.hidden, LINEAR, residual=True) < before
-
-
-def test_rows_that_late_steps_read_come_first_and_every_batch_finds_its_own():
-    rows = [torch.tensor([1, 4, 7]), torch.tensor([0, 4]), torch.tensor([2, 7])]
-    touched = touched_rows(rows)
-    assert touched.counts == [5, 4, 2]
-    assert sorted(touched.rows[:2].tolist()) == [2, 7]
-    for own, places, count in zip(rows, touched.places, touched.counts, strict=True):
-        assert touched.rows[places].tolist() == own.tolist()
-        assert int(places.max()) < count
+    assert coordinate_loss(window, slices, state.omega, state.hidden, LINEAR, residual=True) < before
 
 
 @pytest.mark.parametrize("sizes", [(60, 60, 60), (10, 80, 33), (60, 60, 3)])
@@ -126,10 +108,10 @@ def test_the_period_sets_are_cut_into_as_many_batches_as_the_last_has(random_per
         samples = random_period(period, rows=size)
         catalogue.extend(samples)
         data.append(make_examples(samples, catalogue, period, 0, 1))
-    runs = list(joint_batches(data, catalogue, 16, 0, 0))
+    runs = list(joint_batches(Touched.of(data, catalogue), 16, 0, 0))
     assert len(runs) == -(-len(data[-1]) // 16)
     for step, examples in enumerate(data):
-        assert sum(len(run[step].label) for run in runs) == len(examples)
+        assert sum(run.sizes[step].examples for run in runs) == len(examples)
 
 
 @pytest.mark.parametrize(
@@ -160,5 +142,5 @@ def test_a_new_id_enters_the_window_with_its_initial_vector_and_no_hidden_state(
     alone = Theta({"item": initial.tables["item"][known:]}, {})
     h = torch.zeros(len(alone.tables["item"]), 8, settings.hidden_size)
     bank = bank_of(after.omega, "item")
-    (_, expected), *_ = unroll(bank, [alone.tables["item"].T[:, None]], h.permute(1, 2, 0), residual=True)
+    expected = coordinate_cell(bank, alone.tables["item"].T[:, None], h.permute(1, 2, 0))
     torch.testing.assert_close(after.hidden["item"][known:].permute(1, 2, 0), expected, atol=1e-6, rtol=0)
