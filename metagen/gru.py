@@ -17,6 +17,10 @@ from torch import Tensor
 from metagen.settings import MetagenSettings, StepWeights
 from trainer.vocabulary import id_hashes, uniform
 
+#: Gradients through σ and tanh from their results, each in one pass.
+sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
+tanh_backward = torch.ops.aten.tanh_backward.grad_input
+
 #: The weights of one bank of P cells with d hidden units:
 #: "u" [P, 3d, 1] from θ and "w" [P, 3d, d] from h, each for z, r and h̃ in this order; "b" [P, 3d, 1] where
 #: gates have biases; "w_y" [P, 1, d] and "b_y" [P, 1, 1] to θ*.
@@ -123,20 +127,19 @@ class _Unroll(torch.autograd.Function):
                 g = torch.zeros_like(before, memory_format=torch.contiguous_format)
             g[..., : of_h.shape[2]] += of_h
             gates = g.new_empty(len(g), 3 * d, g.shape[2])
-            torch.mul(g, z, out=gates[:, 2 * d :])
-            gates[:, 2 * d :] *= 1 - candidate * candidate
-            by_rh = torch.bmm(w_h, gates[:, 2 * d :])  # [P, d, R_i]
+            by_h = tanh_backward(g * z, candidate, grad_input=gates[:, 2 * d :])
+            by_rh = torch.bmm(w_h, by_h)  # [P, d, R_i]
             torch.mul(g, candidate - before, out=gates[:, :d])
             torch.mul(by_rh, before, out=gates[:, d : 2 * d])
-            gates[:, : 2 * d] *= zr * (1 - zr)
+            by_zr = sigmoid_backward(gates[:, : 2 * d], zr, grad_input=gates[:, : 2 * d])
             of_u += torch.bmm(gates, theta[:, :, None])
             if of_b is not None:
                 of_b += gates.sum(2, keepdim=True)
-            of_w[:, : 2 * d] += torch.bmm(gates[:, : 2 * d], before.mT)
-            of_w[:, 2 * d :] += torch.bmm(gates[:, 2 * d :], rh.mT)
+            of_w[:, : 2 * d] += torch.bmm(by_zr, before.mT)
+            of_w[:, 2 * d :] += torch.bmm(by_h, rh.mT)
             if i:
                 of_h = torch.addcmul(g, g, z, value=-1).addcmul_(by_rh, r)
-                of_h = torch.baddbmm(of_h, w_zr, gates[:, : 2 * d])
+                of_h = torch.baddbmm(of_h, w_zr, by_zr)
         return (None,) * 5 + (of_u, of_w, of_w_y, of_b_y, *([of_b] if ctx.biased else []))
 
 

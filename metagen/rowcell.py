@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from metagen.gru import glorot, tanh_
+from metagen.gru import glorot, sigmoid_backward, tanh_, tanh_backward
 from trainer.activity import INACTIVE
 
 #: The weights of one table's cell with n inputs, d hidden units and o outputs: "u" [3d, n] and "w" [3d, d],
@@ -122,16 +122,15 @@ class _Unroll(torch.autograd.Function):
             g = of_star @ w_y  # [R_i, d] by h_i
             g[: len(of_h)] += of_h
             gates = v.new_empty(len(v), 3 * d)
-            torch.mul(g, z, out=gates[:, 2 * d :])
-            gates[:, 2 * d :] *= 1 - q * q
-            by_rh = gates[:, 2 * d :] @ w_q  # [R_i, d]
+            by_q = tanh_backward(g * z, q, grad_input=gates[:, 2 * d :])
+            by_rh = by_q @ w_q  # [R_i, d]
             torch.mul(g, q - before, out=gates[:, :d])
             torch.mul(by_rh, before, out=gates[:, d : 2 * d])
-            gates[:, : 2 * d] *= zr * (1 - zr)
+            by_zr = sigmoid_backward(gates[:, : 2 * d], zr, grad_input=gates[:, : 2 * d])
             of_u.addmm_(gates.T, v)
             of_b += gates.sum(0)
-            of_w[: 2 * d].addmm_(gates[:, : 2 * d].T, before)
-            of_w[2 * d :].addmm_(gates[:, 2 * d :].T, rh)
+            of_w[: 2 * d].addmm_(by_zr.T, before)
+            of_w[2 * d :].addmm_(by_q.T, rh)
             if i:
-                of_h = torch.addcmul(g, g, z, value=-1).addcmul_(by_rh, r).addmm_(gates[:, : 2 * d], w_zr)
+                of_h = torch.addcmul(g, g, z, value=-1).addcmul_(by_rh, r).addmm_(by_zr, w_zr)
         return None, None, None, of_u, of_w, of_b, of_w_y, of_b_y

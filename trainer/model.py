@@ -16,6 +16,9 @@ from trainer.batches import Bags, Batch
 from trainer.settings import TrainerSettings
 from trainer.vocabulary import Vocabulary, id_hashes, initial_vectors, uniform
 
+#: The strategy whose base model is matrix factorisation.
+FACTORISED = "sml-mf"
+
 #: Hidden units of the part that reads how active an example's item and user were (method.md, the control).
 ACTIVITY_UNITS = 16
 
@@ -26,6 +29,7 @@ class Theta:
 
     tables: dict[str, Tensor]  # "user" [users, e], "item" [items, e] and perhaps "category" [categories, e]
     mlp: dict[str, Tensor]  # "kernel1" [in, l1], "bias1" [l1], "kernel2" [l1, l2], … "bias3" [1]
+    # Matrix factorisation has no third table, rows of width e + 1 with their bias last, and "bias" [1] alone.
 
     def touched(self, batch: Batch) -> dict[str, Tensor]:
         """The rows a batch reads, table by table: what `forward` takes."""
@@ -48,8 +52,11 @@ def forward(tables: Mapping[str, Tensor], mlp: Mapping[str, Tensor], batch: Batc
 
     tables: the rows the batch touches, as Θ or a generator has them; e is the width of vectors, w = e without
     categories and 2e with; n examples over i items. A generator may give users and items a bias slot: one
-    column more, which is added to the logit. A base that reads activity adds c·relu(C f + c') of it.
+    column more, which is added to the logit. A base that reads activity adds c·relu(C f + c') of it. Without
+    kernels the model is `factorised`.
     """
+    if "kernel1" not in mlp:
+        return factorised(tables, mlp, batch)
     e = mlp["kernel1"].shape[0] // (5 if batch.category is not None else 3)
     user, item = embedding(batch.user, tables["user"]), embedding(batch.item_row, tables["item"])
     u, items = user[:, :e], item[:, :e]  # [n, e] eq. 8, [i, e]
@@ -67,6 +74,16 @@ def forward(tables: Mapping[str, Tensor], mlp: Mapping[str, Tensor], batch: Batc
         a = relu(linear(batch.activity, mlp["activity_kernel1"].T, mlp["activity_bias1"]))  # [n, 16]
         logit = logit + linear(a, mlp["activity_kernel2"].T)[:, 0]
     return logit
+
+
+def factorised(tables: Mapping[str, Tensor], mlp: Mapping[str, Tensor], batch: Batch) -> Tensor:
+    """[n] u·v + b_u + b_v + b: matrix factorisation, in whose rows the bias comes last.
+
+    As in SML but for b, which trained biases could take in; histories and categories are not read.
+    """
+    user = embedding(batch.user, tables["user"])  # [n, e + 1]
+    item = embedding(batch.item, embedding(batch.item_row, tables["item"]))  # [n, e + 1]
+    return (user[:, :-1] * item[:, :-1]).sum(1) + user[:, -1] + item[:, -1] + mlp["bias"]
 
 
 def pool(vectors: Tensor, bags: Bags) -> Tensor:
@@ -87,7 +104,12 @@ def layers(embedding_width: int, with_categories: bool) -> tuple[int, int, int, 
 
 
 def initial_mlp(settings: TrainerSettings, seed: int, with_categories: bool) -> dict[str, Tensor]:
-    """Kernels and biases, Glorot-uniform, each by its own fan (a bias of n units: n in, n out)."""
+    """Kernels and biases, Glorot-uniform, each by its own fan (a bias of n units: n in, n out).
+
+    Of matrix factorisation the bias alone, zero.
+    """
+    if settings.strategy == FACTORISED:
+        return {"bias": torch.zeros(1)}
     units = layers(settings.embedding, with_categories)
     shapes: dict[str, tuple[int, ...]] = {}
     for layer, (fan_in, fan_out) in enumerate(pairwise(units), start=1):
@@ -141,7 +163,12 @@ def grown(theta: Theta, columns: Mapping[str, Vocabulary], settings: TrainerSett
     return Theta(tables, theta.mlp)
 
 
+def table_width(settings: TrainerSettings) -> int:
+    """Columns of every table: matrix factorisation has one more, its biases."""
+    return settings.embedding + (settings.strategy == FACTORISED)
+
+
 def initial_theta(columns: Mapping[str, Vocabulary], settings: TrainerSettings, seed: int) -> Theta:
     """Θ_0 over the rows the columns have."""
-    empty = {name: torch.zeros(0, settings.embedding) for name in columns}
+    empty = {name: torch.zeros(0, table_width(settings)) for name in columns}
     return grown(Theta(empty, initial_mlp(settings, seed, "category" in columns)), columns, settings, seed)

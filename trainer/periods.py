@@ -14,7 +14,7 @@ from trainer.activity import activity_after
 from trainer.adam import grown_moments, zero_moments
 from trainer.batches import Examples, make_examples
 from trainer.catalogue import Catalogue
-from trainer.model import grown, initial_theta
+from trainer.model import FACTORISED, grown, initial_theta, table_width
 from trainer.score import Score, score
 from trainer.settings import TrainerSettings
 from trainer.snapshot import Parts, Snapshot, read_catalogue, read_snapshot, snapshot_parts
@@ -49,7 +49,7 @@ class BaseModel:
         self.settings, self.seed = settings, seed
         self.snapshot = snapshot.to(device)
         self.catalogue = catalogue
-        self.strategy = strategy_of(settings)
+        self.strategy = strategy_of(settings, seed)
         self.past: deque[Examples] = deque(maxlen=self.strategy.reach - 1)  # …, D_{t-1}
 
     @classmethod
@@ -63,7 +63,7 @@ class BaseModel:
     def restore(cls, settings: TrainerSettings, seed: int, device: torch.device, parts: Parts) -> BaseModel:
         """The model as it was when it gave these parts; errors as of `read_snapshot` and `read_catalogue`."""
         snapshot = read_snapshot(parts, settings)
-        if (width := snapshot.theta.tables["item"].shape[1]) != settings.embedding:
+        if (width := snapshot.theta.tables["item"].shape[1]) != table_width(settings):
             raise ConfigurationError(
                 f"trainer.embedding is {settings.embedding}, the stored model has {width}; keep it as it was"
             )
@@ -117,5 +117,6 @@ class BaseModel:
 
 
 def uses_categories(settings: TrainerSettings, first: Samples) -> bool:
-    """Whether the model has categories: as set, or as D_1 has any."""
-    return settings.categories == "yes" or (settings.categories == "auto" and len(first.category) > 0)
+    """Whether the model has categories: as set, or as D_1 has any; matrix factorisation has none."""
+    wanted = settings.categories == "yes" or (settings.categories == "auto" and len(first.category) > 0)
+    return wanted and settings.strategy != FACTORISED

@@ -17,7 +17,7 @@ Rows = Annotated[str, Field(pattern=r"^(grow|hash:[1-9][0-9]{0,8})$")]
 
 
 #: How Θ_{t-1} becomes Θ_t (method.md, Baselines).
-Strategy = Literal["iu", "iu-activity", "bu-3", "bu-5", "bu-7", "incctr"]
+Strategy = Literal["iu", "iu-activity", "bu-3", "bu-5", "bu-7", "incctr", "spmf", "sml", "sml-mf"]
 
 
 class TrainerSettings(BaseModel):
@@ -29,10 +29,33 @@ class TrainerSettings(BaseModel):
         default="iu",
         description="how Θ is updated: iu, on the period's data; iu-activity, the same, with how active item "
         "and user were as an input; bu-W, on the data of the last W periods; incctr, on the period's data, "
-        "its labels drawn towards what the model before said",
+        "its labels drawn towards what the model before said; spmf, on the period's data and old examples, "
+        "those likeliest that the model before fits badly; sml, as a transfer module makes it of the model "
+        "before and the one updated on the period's data; sml-mf, the same with matrix factorisation",
     )
     distillation: float = Field(
         default=0.2, ge=0, le=1, description="incctr: λ, the share of the model before in a label"
+    )
+    reservoir: float = Field(
+        default=0.3,
+        gt=0,
+        description="spmf: how many old examples of each label are kept, as a share of those pre-trained on, "
+        "or of D_1's where none were",
+    )
+    replay: float = Field(
+        default=0.5, ge=0, description="spmf: how many old examples are learnt again, as a share of D_t's"
+    )
+    transfer_learning_rate: float = Field(
+        default=1e-3, gt=0, description="sml, sml-mf: Adam's learning rate on the transfer module"
+    )
+    transfer_epochs: int = Field(
+        default=1, ge=1, description="sml, sml-mf: passes of the transfer module over the period's data"
+    )
+    transfer_turns: int = Field(
+        default=1,
+        ge=1,
+        description="sml, sml-mf: how often the transfer module is trained on the period's data; before each "
+        "time but the first, the model updated on the data before is trained on them again",
     )
     embedding: int = Field(default=8, ge=1, le=1024, description="width of every embedding vector")
     batch: int = Field(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -11,6 +13,14 @@ from trainer.catalogue import Catalogue
 from trainer.model import Theta, forward, loss_of
 from trainer.settings import TrainerSettings
 
+#: Touched rows by table and MLP, as leaves, and the batch they meet, to a loss, a scalar.
+Loss = Callable[[dict[str, Tensor], dict[str, Tensor], Batch], Tensor]
+
+
+def plain_loss(rows: dict[str, Tensor], mlp: dict[str, Tensor], batch: Batch) -> Tensor:
+    """That of the parameters as they are (eq. 11)."""
+    return loss_of(forward(rows, mlp, batch), batch.label)
+
 
 def update(
     theta: Theta,
@@ -19,6 +29,7 @@ def update(
     catalogue: Catalogue,
     settings: TrainerSettings,
     seed: int,
+    loss: Loss = plain_loss,
 ) -> tuple[Theta, Moments]:
     """Θ_t and its moments, from Θ_{t-1} already grown to the catalogue's rows; both stay as they are.
 
@@ -32,9 +43,9 @@ def update(
     if settings.moments == "fresh":
         moments = zero_moments(theta.named())
     step = (
-        _RowSteps(theta, moments, settings)
+        _RowSteps(theta, moments, settings, loss)
         if settings.moments == "lazy"
-        else _Steps(theta, moments, settings)
+        else _Steps(theta, moments, settings, loss)
     )
     device = theta.tables["user"].device
     for epoch in range(settings.epochs):
@@ -43,14 +54,16 @@ def update(
     return theta, step.moments()
 
 
-def gradients_of(theta: Theta, batch: Batch) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+def gradients_of(
+    theta: Theta, batch: Batch, loss: Loss = plain_loss
+) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
     """The batch's loss, its gradient by touched table rows, and by MLP tensors."""
     rows = {name: table.requires_grad_() for name, table in theta.touched(batch).items()}
     mlp = {name: tensor.detach().requires_grad_() for name, tensor in theta.mlp.items()}
-    loss = loss_of(forward(rows, mlp, batch), batch.label)
-    gradients = torch.autograd.grad(loss, [*rows.values(), *mlp.values()])
+    value = loss(rows, mlp, batch)
+    gradients = torch.autograd.grad(value, [*rows.values(), *mlp.values()])
     of_rows = dict(zip(rows, gradients, strict=False))
-    return loss.detach(), of_rows, dict(zip(mlp, gradients[len(rows) :], strict=True))
+    return value.detach(), of_rows, dict(zip(mlp, gradients[len(rows) :], strict=True))
 
 
 def _copy(tensor: Tensor) -> Tensor:
@@ -60,13 +73,13 @@ def _copy(tensor: Tensor) -> Tensor:
 class _Steps:
     """Adam on whole tensors; the tables' gradients are kept at zero but for the rows of the batch at hand."""
 
-    def __init__(self, theta: Theta, moments: Moments, settings: TrainerSettings) -> None:
-        self.theta = theta
+    def __init__(self, theta: Theta, moments: Moments, settings: TrainerSettings, loss: Loss) -> None:
+        self.theta, self.loss = theta, loss
         self.adam = DenseAdam(theta.named(), moments, settings.learning_rate)
         self.gradients = {name: torch.zeros_like(table) for name, table in theta.tables.items()}
 
     def take(self, batch: Batch) -> None:
-        _, of_rows, of_mlp = gradients_of(self.theta, batch)
+        _, of_rows, of_mlp = gradients_of(self.theta, batch, self.loss)
         for name, gradient in of_rows.items():
             self.gradients[name].index_copy_(0, batch.rows[name], gradient)
         self.adam.step(self.gradients | of_mlp)
@@ -80,14 +93,14 @@ class _Steps:
 class _RowSteps:
     """Adam on the rows a batch touched and on the whole MLP; every other row stays bit for bit."""
 
-    def __init__(self, theta: Theta, moments: Moments, settings: TrainerSettings) -> None:
-        self.theta, self.learning_rate = theta, settings.learning_rate
+    def __init__(self, theta: Theta, moments: Moments, settings: TrainerSettings, loss: Loss) -> None:
+        self.theta, self.loss, self.learning_rate = theta, loss, settings.learning_rate
         self.adam = DenseAdam(theta.mlp, moments, settings.learning_rate)
         self.m = {name: moments.m[name].clone() for name in theta.tables}
         self.v = {name: moments.v[name].clone() for name in theta.tables}
 
     def take(self, batch: Batch) -> None:
-        _, of_rows, of_mlp = gradients_of(self.theta, batch)
+        _, of_rows, of_mlp = gradients_of(self.theta, batch, self.loss)
         self.adam.step(of_mlp)
         for name, gradient in of_rows.items():
             table, rows = self.theta.tables[name], batch.rows[name]

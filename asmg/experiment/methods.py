@@ -11,16 +11,17 @@ from pydantic import ValidationError
 from asmg.experiment.periods import Protocol
 from metagen.settings import MetagenSettings
 from stream.errors import ConfigurationError
+from trainer.model import FACTORISED
 from trainer.settings import TrainerSettings
 
 #: What all others are told against; it always runs.
 IU = "iu"
 
-#: Names of strategies that update IU's model from other data or labels begin so.
-OTHER_DATA = ("bu-", "incctr")
-
 #: Strategy of the base that knows of activity, and what ends the name of a generator on that base.
 ACTIVITY, ON_ACTIVITY = "iu-activity", "-activity"
+
+#: Strategies whose base model has another form than IU's.
+OTHER_FORM = (ACTIVITY, FACTORISED)
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,8 @@ class Method:
 
     @property
     def begins_as(self) -> str:
-        """The method whose pre-trained Θ_0 it begins with: IU's where it only learns from other data."""
-        return IU if self.name.startswith(OTHER_DATA) else self.base
+        """The method whose pre-trained Θ_0 it begins with: IU's unless its model has another form."""
+        return self.base if self.base in OTHER_FORM else IU
 
     def trainer_settings(self, given: TrainerSettings) -> TrainerSettings:
         """The base's settings: as given but for what makes the method."""

@@ -38,7 +38,16 @@ def pretrained(
     for epoch in range(epochs):
         theta, moments = _epoch(model, theta, moments, data, epoch)
     model.snapshot = Snapshot(theta, moments, model.snapshot.activity)
+    model.strategy.pretrained(data)
     return model, epochs
+
+
+def examples_of(
+    settings: TrainerSettings, seed: int, device: torch.device, periods: Sequence[Samples]
+) -> Examples:
+    """What `pretrained` trains Θ_0 on, for a strategy that begins with another's."""
+    _, read = _begun(settings, seed, device, periods)
+    return Examples.concat([one.examples for one in read])
 
 
 def _epochs(settings: TrainerSettings, seed: int, device: torch.device, periods: Sequence[Samples]) -> int:

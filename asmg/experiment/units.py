@@ -14,7 +14,7 @@ from asmg.experiment import peak
 from asmg.experiment.ledger import Line
 from asmg.experiment.methods import Method
 from asmg.experiment.plan import Plan
-from asmg.experiment.pretrain import pretrained
+from asmg.experiment.pretrain import examples_of, pretrained
 from metagen.generators import generator_of
 from metagen.periods import MetaModel, PastPeriod
 from stream.store import ParquetStore
@@ -22,6 +22,7 @@ from trainer.device import choose_device, warm_up
 from trainer.periods import BaseModel
 from trainer.score import Score
 from trainer.snapshot import CATALOGUE
+from trainer.strategies.names import strategy_of
 
 #: Told after each period that was finished.
 Done = Callable[[], None]
@@ -72,13 +73,15 @@ def _run_base(plan: Plan, method: Method, run: int, done: Done) -> None:
 def _begun(plan: Plan, method: Method, run: int, device: torch.device) -> Line:
     """The line of pre-training, with the parts of Θ_0; another method's where it begins as that one does."""
     store = plan.store(method.name, run)
+    settings, seed = method.trainer_settings(plan.trainer), plan.seed + run
+    periods = [plan.samples(number) for number in range(1, plan.pretrained + 1)]
     if method.begins_as != method.name:
         line = plan.ledger(method.begins_as, run).lines[0]
         parts = _get(plan.store(method.begins_as, run), line["parts"])
-        epochs = line["epochs"]
+        strategy, epochs = strategy_of(settings, seed), line["epochs"]
+        strategy.pretrained(examples_of(settings, seed, device, periods))
+        parts |= strategy.parts()
     else:
-        settings, seed = method.trainer_settings(plan.trainer), plan.seed + run
-        periods = [plan.samples(number) for number in range(1, plan.pretrained + 1)]
         model, epochs = pretrained(settings, seed, device, periods)
         parts = model.parts()
     return {

@@ -50,7 +50,7 @@ def same(one, two):
     return one.keys() == two.keys() and all(table.equals(two[name]) for name, table in one.items())
 
 
-@pytest.mark.parametrize("strategy", ["iu", "iu-activity", "bu-3", "incctr"])
+@pytest.mark.parametrize("strategy", ["iu", "iu-activity", "bu-3", "incctr", "spmf"])
 def test_a_restart_before_any_period_changes_no_bit(random_period, strategy):
     periods = [random_period(seed, items=12 + 6 * seed, categories=3) for seed in range(5)]
     chosen = settings(strategy=strategy)
@@ -60,7 +60,7 @@ def test_a_restart_before_any_period_changes_no_bit(random_period, strategy):
 
 def test_every_strategy_makes_another_model_of_the_same_periods(random_period):
     periods = [random_period(seed) for seed in range(3)]
-    last = [run(settings(strategy=one), periods)[-1] for one in ("iu", "bu-3", "incctr")]
+    last = [run(settings(strategy=one), periods)[-1] for one in ("iu", "bu-3", "incctr", "spmf")]
     assert not any(same(one, two) for one, two in zip(last, last[1:] + last[:1], strict=True))
 
 
