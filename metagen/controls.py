@@ -22,6 +22,7 @@ class Average:
     """Θ*_t = (Θ_{t-k+1} + … + Θ_t) / k; a row that is new in the window counts with its initial vector."""
 
     before = 0
+    reads_activity = False
 
     def __init__(self, k: int) -> None:
         self.k = self.least = k
@@ -58,6 +59,7 @@ class Ema:
 
     k = least = 1
     before = 0
+    reads_activity = False
 
     def __init__(self, decay: float) -> None:
         self.decay = decay

@@ -33,6 +33,7 @@ class Generator(Protocol):
     k: int  # models in the window
     least: int  # models to begin with: k, or fewer if the window grows
     before: int  # models older than the window that it needs besides
+    reads_activity: bool  # whether it wants examples with activity, even where the base does not read it
 
     def initial(self, theta: Theta) -> GeneratorState:
         """The untrained state for models of this form, hidden states as before the first model."""

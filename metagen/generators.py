@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from metagen.calibrator import Calibrator
 from metagen.controls import Average, Ema
 from metagen.generator import Generator
 from metagen.linear import Linear
@@ -30,5 +31,7 @@ def generator_of(settings: MetagenSettings, batch: int, seed: int) -> Generator:
             return Average(settings.k)
         case "ema":
             return Ema(settings.decay)
+        case "iu-calibrated":
+            return Calibrator(settings, batch, seed)
         case variant:
             return Gru(settings, batch, seed, GRU[variant])

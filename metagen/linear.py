@@ -32,6 +32,7 @@ class Linear:
     """
 
     before = 0
+    reads_activity = False
 
     def __init__(self, settings: MetagenSettings, batch: int, seed: int) -> None:
         self.settings, self.batch, self.seed = settings, batch, seed

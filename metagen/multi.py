@@ -53,6 +53,7 @@ class Gru:
     """
 
     before = 0
+    reads_activity = False
 
     def __init__(
         self, settings: MetagenSettings, batch: int, seed: int, variant: Variant | None = None

@@ -62,7 +62,7 @@ class MetaModel:
 
     @property
     def _reads_activity(self) -> bool:
-        return self.trainer.strategy == "iu-activity"
+        return self.trainer.strategy == "iu-activity" or self.generator.reads_activity
 
     def restore(self, past: Sequence[PastPeriod], star: Parts | None) -> None:
         """Go on after the last of the consecutive `past` periods, `reach` or all there are.

@@ -60,6 +60,7 @@ class Plus:
     """ASMG+ as a `Generator`."""
 
     before = 1
+    reads_activity = False
 
     def __init__(self, settings: MetagenSettings, batch: int, seed: int) -> None:
         self.settings, self.batch, self.seed = settings, batch, seed

@@ -23,6 +23,7 @@ Generator = Literal[
     "asmg-linear",
     "average",
     "ema",
+    "iu-calibrated",
 ]
 
 
@@ -35,7 +36,8 @@ class MetagenSettings(BaseModel):
         default="asmg-plus",
         description="asmg-plus: a cell reads a whole row and its activity; asmg-gru-multi: the paper's, "
         "a cell per coordinate; single, full, zero, unif: its variants; asmg-linear: learned weights of the "
-        "models; average: their mean; ema: their exponential moving average",
+        "models; average: their mean; ema: their exponential moving average; iu-calibrated: Θ_t with a small "
+        "net that reads its logit and how active item and user were",
     )
     k: int = Field(default=3, ge=1, le=32, description="models in the generator's window")
     full_k: int = Field(

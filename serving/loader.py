@@ -15,7 +15,7 @@ from stream.records import Announcement
 from stream.store import Store
 from trainer.activity import activity_inputs
 from trainer.catalogue import Catalogue
-from trainer.model import Theta
+from trainer.model import Theta, reads_activity
 from trainer.settings import TrainerSettings
 from trainer.snapshot import CATALOGUE, MLP, TABLES, read_activity, read_catalogue, read_theta
 
@@ -50,7 +50,7 @@ def _activity(
     parts: Mapping[str, pa.Table], theta: Theta, period: int
 ) -> dict[str, npt.NDArray[np.float32]] | None:
     """How active users and items were in the model's period; None for a model that does not read it."""
-    if "activity_kernel1" not in theta.mlp:
+    if not reads_activity(theta.mlp):
         return None
     return {
         name: activity_inputs(read_activity(parts[name]), period, parts[name].num_rows)

@@ -142,12 +142,17 @@ def make_examples(
 
 
 def shuffled(examples: Examples, seed: int, epoch: int = 0) -> Examples:
-    """The examples in the order of a permutation that (seed, period, epoch) determine."""
+    """The examples in the order of `permutation`."""
+    return examples.take(permutation(examples, seed, epoch))
+
+
+def permutation(examples: Examples, seed: int, epoch: int = 0) -> Ints:
+    """[n] an order of the examples that (seed, period, epoch) determine."""
     mixed = np.zeros(1, np.uint64)
     for number in (seed, examples.period, epoch):
         mixed = splitmix64(mixed ^ np.array([number], np.int64).astype(np.uint64))
     keys = splitmix64(np.arange(len(examples), dtype=np.uint64) ^ mixed)
-    return examples.take(np.argsort(keys, kind="stable"))
+    return np.argsort(keys, kind="stable")
 
 
 def batches(

@@ -19,6 +19,9 @@ from trainer.vocabulary import Vocabulary, id_hashes, initial_vectors, uniform
 #: The strategy whose base model is matrix factorisation.
 FACTORISED = "sml-mf"
 
+#: What begins the names of a calibrator's tensors (metagen/calibrator.py).
+CALIBRATOR = "calibrator_"
+
 #: Hidden units of the part that reads how active an example's item and user were (method.md, the control).
 ACTIVITY_UNITS = 16
 
@@ -52,8 +55,8 @@ def forward(tables: Mapping[str, Tensor], mlp: Mapping[str, Tensor], batch: Batc
 
     tables: the rows the batch touches, as Θ or a generator has them; e is the width of vectors, w = e without
     categories and 2e with; n examples over i items. A generator may give users and items a bias slot: one
-    column more, which is added to the logit. A base that reads activity adds c·relu(C f + c') of it. Without
-    kernels the model is `factorised`.
+    column more, which is added to the logit. A base that reads activity adds c·relu(C f + c') of it, and a
+    model with a calibrator what that says. Without kernels the model is `factorised`.
     """
     if "kernel1" not in mlp:
         return factorised(tables, mlp, batch)
@@ -73,7 +76,23 @@ def forward(tables: Mapping[str, Tensor], mlp: Mapping[str, Tensor], batch: Batc
     if "activity_kernel1" in mlp and batch.activity is not None:
         a = relu(linear(batch.activity, mlp["activity_kernel1"].T, mlp["activity_bias1"]))  # [n, 16]
         logit = logit + linear(a, mlp["activity_kernel2"].T)[:, 0]
+    if f"{CALIBRATOR}kernel1" in mlp and batch.activity is not None:
+        logit = calibrated(logit, batch.activity, mlp)
     return logit
+
+
+def calibrated(logit: Tensor, activity: Tensor, net: Mapping[str, Tensor]) -> Tensor:
+    """[n] the logits [n] and what a small net makes of them and of activity [n, 6], added."""
+    kernel1, bias1, kernel2, bias2 = (
+        net[f"{CALIBRATOR}{name}"] for name in ("kernel1", "bias1", "kernel2", "bias2")
+    )
+    x = relu(linear(torch.cat([activity, logit[:, None]], 1), kernel1.T, bias1))  # [n, units]
+    return logit + linear(x, kernel2.T, bias2)[:, 0]
+
+
+def reads_activity(mlp: Mapping[str, Tensor]) -> bool:
+    """Whether a model's logit depends on how active item and user were."""
+    return "activity_kernel1" in mlp or f"{CALIBRATOR}kernel1" in mlp
 
 
 def factorised(tables: Mapping[str, Tensor], mlp: Mapping[str, Tensor], batch: Batch) -> Tensor:
@@ -104,7 +123,7 @@ def layers(embedding_width: int, with_categories: bool) -> tuple[int, int, int, 
 
 
 def initial_mlp(settings: TrainerSettings, seed: int, with_categories: bool) -> dict[str, Tensor]:
-    """Kernels and biases, Glorot-uniform, each by its own fan (a bias of n units: n in, n out).
+    """Kernels, Glorot-uniform by their own fans; biases zero, or alike (one of n units: n in, n out).
 
     Of matrix factorisation the bias alone, zero.
     """
@@ -121,6 +140,9 @@ def initial_mlp(settings: TrainerSettings, seed: int, with_categories: bool) -> 
         }
     mlp = {}
     for name, shape in shapes.items():
+        if len(shape) == 1 and settings.init_biases == "zero":
+            mlp[name] = torch.zeros(shape)
+            continue
         limit = float(np.sqrt(6.0 / (shape[0] + shape[-1])))
         mlp[name] = torch.from_numpy(
             uniform(seed, id_hashes("initial:mlp", [name]), int(np.prod(shape)), limit).reshape(shape)

@@ -63,9 +63,11 @@ class BaseModel:
     def restore(cls, settings: TrainerSettings, seed: int, device: torch.device, parts: Parts) -> BaseModel:
         """The model as it was when it gave these parts; errors as of `read_snapshot` and `read_catalogue`."""
         snapshot = read_snapshot(parts, settings)
-        if (width := snapshot.theta.tables["item"].shape[1]) != table_width(settings):
+        width, stored = table_width(settings), snapshot.theta.tables["item"].shape[1]
+        if stored != width:
             raise ConfigurationError(
-                f"trainer.embedding is {settings.embedding}, the stored model has {width}; keep it as it was"
+                f"with trainer.embedding {settings.embedding} and strategy {settings.strategy} tables are "
+                f"{width} wide, the stored model's {stored}; keep both settings as they were"
             )
         model = cls(settings, seed, device, snapshot, read_catalogue(parts, settings))
         model.strategy.restore(parts)

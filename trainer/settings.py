@@ -75,6 +75,12 @@ class TrainerSettings(BaseModel):
         default=20_000, ge=1, description="rows a growing table counts as in the fan of its initial vectors"
     )
     init_scale: float = Field(default=1.0, ge=0, description="factor on the initial vectors of the tables")
+    init_biases: Literal["zero", "glorot"] = Field(
+        default="zero",
+        description="initial biases of the MLP: zero, or Glorot-uniform as in the authors' code, which is as "
+        "wide as the layers are narrow: units whose bias falls below what the tables' small vectors can lift "
+        "stay dead for long",
+    )
     categories: Literal["auto", "yes", "no"] = Field(
         default="auto", description="whether categories are inputs; auto: whether a sample of D_1 carries any"
     )

@@ -18,7 +18,7 @@ def loop():
     return _loop
 
 
-def _loop(periods, settings, trainer=TrainerSettings(batch=16), seed=0):  # noqa: B008 frozen
+def _loop(periods, settings, trainer=TrainerSettings(batch=16, init_rows=16), seed=0):  # noqa: B008 frozen
     """(models, data, catalogue, state, star) after the last of the periods, as the two workers have them."""
     catalogue = Catalogue(trainer, bool(len(periods[0].category)))
     generator = generator_of(settings, trainer.batch, seed)

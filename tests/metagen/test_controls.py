@@ -8,7 +8,7 @@ from metagen.settings import MetagenSettings
 from trainer.model import initial_theta
 from trainer.settings import TrainerSettings
 
-TRAINER = TrainerSettings(batch=16)
+TRAINER = TrainerSettings(batch=16, init_rows=16)
 
 
 @pytest.fixture

@@ -41,6 +41,8 @@ CASES = [
     (TrainerSettings(batch=16), MetagenSettings(generator="asmg-linear")),
     (TrainerSettings(batch=16, moments="lazy"), MetagenSettings(generator="average", k=2)),
     (TrainerSettings(batch=16), MetagenSettings(generator="ema", decay=0.7)),
+    (TrainerSettings(batch=16, user_rows="hash:9"), MetagenSettings(generator="iu-calibrated")),
+    (TrainerSettings(batch=16, strategy="iu-activity"), MetagenSettings(generator="iu-calibrated")),
 ]
 
 

@@ -14,7 +14,7 @@ from trainer.model import Theta, forward, grown
 from trainer.settings import TrainerSettings
 
 SETTINGS = MetagenSettings(generator="asmg-plus", d=6)
-TRAINER = TrainerSettings(batch=16)
+TRAINER = TrainerSettings(batch=16, init_rows=16)
 LINEAR = [1 / 6, 2 / 6, 3 / 6]
 
 

@@ -16,7 +16,7 @@ from trainer.catalogue import Catalogue
 from trainer.model import Theta, grown, initial_theta
 from trainer.settings import TrainerSettings
 
-TRAINER = TrainerSettings(batch=16)
+TRAINER = TrainerSettings(batch=16, init_rows=16)
 LINEAR = [1 / 6, 2 / 6, 3 / 6]
 
 

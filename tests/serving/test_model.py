@@ -25,6 +25,7 @@ TABLES = [
     TrainerSettings(batch=16, categories="no"),
     TrainerSettings(batch=16, user_rows="hash:7", item_rows="hash:11", category_rows="hash:3"),
     TrainerSettings(batch=16, item_rows="hash:11"),
+    TrainerSettings(batch=16, strategy="sml-mf"),
 ]
 
 

@@ -50,7 +50,7 @@ def same(one, two):
     return one.keys() == two.keys() and all(table.equals(two[name]) for name, table in one.items())
 
 
-@pytest.mark.parametrize("strategy", ["iu", "iu-activity", "bu-3", "incctr", "spmf"])
+@pytest.mark.parametrize("strategy", ["iu", "iu-activity", "bu-3", "incctr", "spmf", "sml", "sml-mf"])
 def test_a_restart_before_any_period_changes_no_bit(random_period, strategy):
     periods = [random_period(seed, items=12 + 6 * seed, categories=3) for seed in range(5)]
     chosen = settings(strategy=strategy)
@@ -58,9 +58,16 @@ def test_a_restart_before_any_period_changes_no_bit(random_period, strategy):
     assert all(same(one, two) for one, two in zip(whole, broken, strict=True))
 
 
+def test_a_restart_changes_no_bit_of_a_module_that_learns_in_turns(random_period):
+    periods = [random_period(seed, items=12 + 6 * seed) for seed in range(4)]
+    chosen = settings(strategy="sml", transfer_turns=2)
+    whole, broken = run(chosen, periods), run(chosen, periods, restart=range(2, 5))
+    assert all(same(one, two) for one, two in zip(whole, broken, strict=True))
+
+
 def test_every_strategy_makes_another_model_of_the_same_periods(random_period):
     periods = [random_period(seed) for seed in range(3)]
-    last = [run(settings(strategy=one), periods)[-1] for one in ("iu", "bu-3", "incctr", "spmf")]
+    last = [run(settings(strategy=one), periods)[-1] for one in ("iu", "bu-3", "incctr", "spmf", "sml")]
     assert not any(same(one, two) for one, two in zip(last, last[1:] + last[:1], strict=True))
 
 

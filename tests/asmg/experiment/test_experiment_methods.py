@@ -26,6 +26,15 @@ def test_iu_always_runs_and_generators_share_its_run() -> None:
     assert {one.base for one in mine} == {"iu"}
 
 
+def test_a_method_begins_with_ius_pre_trained_model_unless_its_own_has_another_form() -> None:
+    known = methods()
+    for name in ("iu", "bu-3", "incctr", "sml", "asmg-plus"):
+        assert known[name].begins_as == "iu"
+    for name in ("sml-mf", "iu-activity"):
+        assert known[name].begins_as == name
+    assert known["asmg-plus-activity"].begins_as == "iu-activity"
+
+
 def test_the_papers_generators_are_plain_under_its_protocol_unless_told() -> None:
     _, multi, plus = chosen(["asmg-gru-multi", "asmg-plus"])
     assert not multi.metagen_settings(MetagenSettings(), "paper").residual

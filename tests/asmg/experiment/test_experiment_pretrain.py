@@ -9,11 +9,12 @@ import pytest
 import torch
 
 from asmg.experiment import paper, pretrain
-from asmg.experiment.pretrain import pretrained
+from asmg.experiment.pretrain import examples_of, pretrained
 from stream.replay import open_source
 from stream.samples import Samples
 from trainer.model import Theta
 from trainer.settings import TrainerSettings
+from trainer.strategies.names import strategy_of
 
 CPU = torch.device("cpu")
 
@@ -27,12 +28,22 @@ def same(one: Theta, other: Theta) -> bool:
     return all(torch.equal(tensor, other.named()[name]) for name, tensor in one.named().items())
 
 
-def test_strategies_that_only_learn_from_other_data_begin_as_iu_does(periods: list[Samples]) -> None:
+def test_strategies_on_ius_base_model_begin_as_iu_does(periods: list[Samples]) -> None:
     iu, epochs = pretrained(TrainerSettings(), 3, CPU, periods[:3])
-    for strategy in ("bu-3", "incctr"):
+    for strategy in ("bu-3", "incctr", "spmf", "sml"):
         other, of = pretrained(TrainerSettings(strategy=strategy), 3, CPU, periods[:3])
         assert of == epochs
         assert same(iu.snapshot.theta, other.snapshot.theta)
+
+
+def test_a_strategy_is_told_what_was_trained_on_whoever_trained_it(periods: list[Samples]) -> None:
+    model, _ = pretrained(TrainerSettings(strategy="spmf"), 3, CPU, periods[:3])
+    told = strategy_of(model.settings, 3)
+    told.pretrained(examples_of(model.settings, 3, CPU, periods[:3]))
+    (name, part), *others = told.parts().items()
+    assert others == []
+    assert part.equals(model.parts()[name])
+    assert sum(map(len, periods[:3])) == 2 * part["seen"][0].as_py()
 
 
 def test_the_search_ends_where_the_tail_gains_no_more(
@@ -62,3 +73,9 @@ def test_a_base_that_reads_activity_is_pre_trained_with_it(periods: list[Samples
     settings = TrainerSettings(strategy="iu-activity")
     model, _ = pretrained(settings, 0, CPU, periods[:3])
     assert model.snapshot.theta.mlp["activity_kernel2"].abs().max() > 0
+
+
+def test_matrix_factorisation_is_pre_trained_on_its_own(periods: list[Samples]) -> None:
+    theta = pretrained(TrainerSettings(strategy="sml-mf"), 0, CPU, periods[:3])[0].snapshot.theta
+    assert list(theta.named()) == ["user", "item", "bias"]
+    assert all(one.abs().max() > 0 for one in (theta.tables["item"][:, -1], theta.mlp["bias"]))

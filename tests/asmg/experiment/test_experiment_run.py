@@ -60,12 +60,12 @@ def stop_after(monkeypatch: pytest.MonkeyPatch, periods: int) -> None:
 def test_an_experiment_that_is_killed_again_and_again_ends_with_the_same_report(
     asked: Ask, monkeypatch: pytest.MonkeyPatch, protocol: str
 ) -> None:
-    methods = ["bu-3", "asmg-plus", "asmg-gru-multi", "asmg-plus-activity"]
+    methods = ["bu-3", "spmf", "sml", "sml-mf", "asmg-plus", "asmg-gru-multi", "asmg-plus-activity"]
     expected = run(asked("whole", protocol=protocol, methods=methods))
     options = asked("torn", protocol=protocol, methods=methods)
     with monkeypatch.context() as patched:
         stop_after(patched, 3)
-        for turn in range(20):
+        for turn in range(30):
             try:
                 run(options)
                 break
