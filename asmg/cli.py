@@ -24,6 +24,8 @@ app = typer.Typer(
 )
 bench = typer.Typer(no_args_is_help=True, help="Measure what the project promises.")
 app.add_typer(bench, name="bench")
+datasets = typer.Typer(no_args_is_help=True, help="Public data sets to run it on.")
+app.add_typer(datasets, name="data")
 
 Set = Annotated[
     list[str] | None,
@@ -224,6 +226,20 @@ def _experiment(
         command=shlex.join(["asmg", *sys.argv[1:]]),
     )
     typer.echo(experiment(options, Console(stderr=True)))
+
+
+@datasets.command("get")
+def _data_get(
+    dataset: Annotated[str, typer.Argument(metavar="NAME", help="movielens-small or movielens-25m.")],
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of archive and data; else `data_dir`, or data.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Download, check and unpack a data set; prints its folder. Goes on where it was stopped."""
+    from asmg.data_get import data_get
+
+    data_get(dataset, out, as_json=as_json)
 
 
 @bench.command("stream")

@@ -21,7 +21,7 @@ PATIENCE = 2.0
 
 
 class Watch:
-    """Follows `periods`, `models` and `serve` from their beginning, and asks serving at its `page`."""
+    """Follows the topics of periods and models from their beginning, and asks serving at its `page`."""
 
     def __init__(self, broker: Mapping[str, object], topics: Topics, page: str | None = None) -> None:
         self.announced = Announced(topics)
@@ -29,9 +29,7 @@ class Watch:
         self.serving: dict[str, Any] | None = None  # version, kind, period, since: what answers now
         self.sentence = ""
         self._page = page
-        self._follower = kafka.Follower(
-            broker, {(topic, 0): 0 for topic in (topics.periods, topics.models, topics.serve)}
-        )
+        self._follower = kafka.Follower(broker, self.announced.followed)
 
     def __enter__(self) -> Watch:
         return self
