@@ -156,6 +156,15 @@ def _metagen(home: Home = None, choices: Set = None) -> None:
     run_metagen(settings_of(choices, home))
 
 
+@app.command("shadow")
+def _shadow(home: Home = None, choices: Set = None) -> None:
+    """Run the methods of trainer.shadow beside what serves, on the same periods, to be compared with it."""
+    from asmg.options import settings_of
+    from asmg.workers import run_shadow
+
+    run_shadow(settings_of(choices, home))
+
+
 @app.command("serve")
 def _serve(home: Home = None, choices: Set = None) -> None:
     """Answer over HTTP with the newest model that the gate lets through; the live page."""
@@ -197,6 +206,12 @@ def _experiment(
     sweep: Annotated[
         str | None, typer.Option(metavar="k=1..6", help="Or d=4,8,12,16: every generator with each value.")
     ] = None,
+    preset: Annotated[
+        str, typer.Option(help="'paper': the paper's learning rates and batch; --set comes before it.")
+    ] = "default",
+    tune: Annotated[
+        bool, typer.Option("--tune", help="Also each method with settings found on validation periods.")
+    ] = False,
     since: Since = None,
     until: Until = None,
     events: Events = None,
@@ -222,6 +237,8 @@ def _experiment(
         until=until.date() if until else None,
         events=events,
         sweep=sweep,
+        preset=preset,
+        tune=tune,
         sets=tuple(choices or ()),
         command=shlex.join(["asmg", *sys.argv[1:]]),
     )

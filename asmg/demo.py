@@ -59,6 +59,8 @@ def demo(options: Options) -> int:
             require_answer(attachment.broker)
             topics = kafka.ensure_topics(attachment.broker, settings.kafka, settings.stream.partitions)
             ports = staging.ports(settings, options.windows)
+            if not settings.trainer.shadow:
+                del ports["shadow"]
             if ports["serve"] != settings.serving.port:
                 progress.say(f"port {settings.serving.port} is taken: page and API are at {ports['serve']}")
             sets = (*sets, *staging.written(_placed(attachment.broker, settings), staging.ported(ports)))
@@ -69,7 +71,8 @@ def demo(options: Options) -> int:
             )
             going_on = "asmg demo --resume" + (f" --home {options.home}" if options.home else "")
             ending = Ending(options.json, options.keep, going_on)
-            run = Run(ending, source, ports, attachment, topics, supervisor, progress, asked)
+            shadows = settings.trainer.shadow
+            run = Run(ending, source, ports, shadows, attachment, topics, supervisor, progress, asked)
             try:
                 return run(_workers(options, told, home, sets, ports))
             finally:
@@ -101,13 +104,14 @@ def _workers(
         part for name, value in replay.items() if value is not None for part in (f"--{name}", str(value))
     ]
     windows = [name for name in ports if name.startswith("window")]
+    shadow = ["shadow"] if "shadow" in ports else []
     return [
         Worker("replay", [*asmg, "replay", *flags, *asked], ends=True),
         *(
             Worker(name, [*asmg, "window", *flags, "--set", f"stream.metrics_port={ports[name]}"])
             for name in windows
         ),
-        *(Worker(name, [*asmg, name, *flags]) for name in ("train", "metagen", "serve")),
+        *(Worker(name, [*asmg, name, *flags]) for name in ("train", "metagen", "serve", *shadow)),
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
 from rich import box
@@ -51,6 +51,7 @@ def figures(outcome: Outcome) -> dict[str, Any]:
         "samples": sum(row.samples for row in outcome.rows),
         "lost": lost(outcome.source, outcome.produced, manifest.counts),
         "periods": [_period(row) for row in outcome.rows],
+        "compared": compared(outcome.rows),
         "events_per_second": per_second(manifest),
         "freshness_seconds": {"p50": _median(fresh), "max": max(fresh, default=None)},
         "seconds": {
@@ -95,8 +96,10 @@ def hashes(announced: Announced) -> dict[str, list[str]]:
 def table(rows: Sequence[Row], title: str | None = None) -> Table:
     """Periods as rows: samples, scores, what serves, seconds in each stage."""
     drawn = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
-    for name in ("period", "samples", "AUC Θ", "AUC Θ*", "LogLoss Θ", "LogLoss Θ*"):
-        drawn.add_column(name, justify="right", no_wrap=True)
+    shadows = shadows_of(rows)
+    beside = [f"AUC {name}" for name in shadows]
+    for name in ("period", "samples", "AUC Θ", "AUC Θ*", *beside, "LogLoss Θ", "LogLoss Θ*"):
+        drawn.add_column(name, justify="right")
     drawn.add_column("serves", no_wrap=True)
     for name in ("close s", "train s", "generate s", "swap s", "close to served s"):
         drawn.add_column(name, justify="right", no_wrap=True)
@@ -106,6 +109,7 @@ def table(rows: Sequence[Row], title: str | None = None) -> Table:
             str(row.period),
             f"{row.samples:,}",
             *(_number(_part(score, "auc"), 4) for score in (row.theta, row.star)),
+            *(_number(_part(row.shadows.get(name), "auc"), 4) for name in shadows),
             *(_number(_part(score, "logloss"), 4) for score in (row.theta, row.star)),
             f"{NAMES[served.kind]} {served.version}" if served else NONE,
             *(
@@ -120,6 +124,28 @@ def table(rows: Sequence[Row], title: str | None = None) -> Table:
             ),
         )
     return drawn
+
+
+def shadows_of(rows: Sequence[Row]) -> list[str]:
+    """The names of all shadows that have a score, in the order in which they got one."""
+    return list(dict.fromkeys(name for row in rows for name in row.shadows))
+
+
+def compared(rows: Sequence[Row]) -> dict[str, dict[str, float | None]]:
+    """Mean scores of everything over the last periods in which all of it was scored; empty if in none."""
+    shadows = shadows_of(rows)
+    named = [
+        {NAMES["theta"]: row.theta, NAMES["star"]: row.star}
+        | {name: row.shadows.get(name) for name in shadows}
+        for row in rows
+    ]
+    whole = [one for one in named if all(score is not None for score in one.values())][-LAST:]
+    if not whole:
+        return {}
+    return {
+        name: {figure: _mean([_part(one[name], figure) for one in whole]) for figure in ("auc", "logloss")}
+        for name in whole[0]
+    }
 
 
 def summary(made: Mapping[str, Any]) -> list[str]:
@@ -140,6 +166,12 @@ def summary(made: Mapping[str, Any]) -> list[str]:
         f"close to served {_number(seconds['close_to_served'], 1)} s",
         memory,
     ]
+    if made["compared"]:
+        means = ", ".join(
+            f"{name} {_number(score['auc'], 4)} / {_number(score['logloss'], 4)}"
+            for name, score in made["compared"].items()
+        )
+        lines.insert(2, f"AUC / LogLoss, means over the last {LAST} periods that all were scored on: {means}")
     if made["restarts"]:
         again = ", ".join(f"{name} {count} times" for name, count in sorted(made["restarts"].items()))
         lines.append(f"started again: {again}")
@@ -165,6 +197,7 @@ def _period(row: Row) -> dict[str, Any]:
         "reason": row.reason,
         "theta": _score(row.theta),
         "star": _score(row.star),
+        "shadows": {name: _score(score) for name, score in row.shadows.items()},
         "served": {"version": served.version, "kind": served.kind} if served else None,
         "gate": row.gate,
         "seconds": {
@@ -193,6 +226,12 @@ def _number(value: float | None, digits: int) -> str:
 
 def _median(values: Sequence[float]) -> float | None:
     return round(median(values), 3) if values else None
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    """None where one is."""
+    found = [one for one in values if one is not None]
+    return round(fmean(found), 5) if found and len(found) == len(values) else None
 
 
 def _late(rows: Sequence[Row], stage: str) -> float | None:

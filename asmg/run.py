@@ -88,6 +88,7 @@ class Run:
         ending: Ending,
         source: Input,
         ports: Mapping[str, int],
+        shadows: Sequence[str],
         attachment: Attachment,
         topics: Topics,
         supervisor: Supervisor,
@@ -96,6 +97,7 @@ class Run:
     ) -> None:
         self._ending, self._source, self._attachment, self._topics = ending, source, attachment, topics
         self._supervisor, self._progress, self._asked = supervisor, progress, asked
+        self._shadows = shadows
         self._ports = {name: port for name, port in ports.items() if name != "replay"}
         self._page = f"http://127.0.0.1:{ports['serve']}"
         self._replay = f"http://127.0.0.1:{ports['replay']}/metrics"
@@ -148,7 +150,7 @@ class Run:
         if done and not self._closed:
             with contextlib.suppress(BrokerError):  # Kafka may be on its way back; it is asked again
                 self._closed = all_closed(positions(self._client, self._topics), watch.announced.manifests)
-        return self._closed and self._serves_last(watch)
+        return self._closed and self._serves_last(watch) and self._shadowed(watch)
 
     def _serves_last(self, watch: Watch) -> bool:
         last = watch.announced.manifests[-1].period
@@ -164,6 +166,11 @@ class Run:
                 f"{watch.sentence or 'it does not answer'} (see {self._supervisor.log('serve')})"
             )
         return False
+
+    def _shadowed(self, watch: Watch) -> bool:
+        """Whether every shadow has taken in the last period; nothing has waited for them so far."""
+        last = watch.announced.manifests[-1].period
+        return all(watch.announced.last_shadow(name) >= last for name in self._shadows)
 
     def _weigh(self) -> None:
         if self._looks % MEMORY_EVERY == 0:

@@ -18,18 +18,26 @@ CLICK_LOGS = ("clicks", "tmall", "sobazaar")
 #: Rows that the users of a click log share.
 SHARED_ROWS = "hash:20000"
 
+#: What runs beside what serves, to be compared with it.
+SHADOWS = ("iu", "asmg-gru-multi")
+
 #: Section -> field -> value.
 Overrides = dict[str, dict[str, object]]
 
 
 def staged(settings: Settings, dataset: str, samples: int, periods: int | None) -> Overrides:
-    """What the demo sets itself, over what the user set: periods, user table, the clock of the stream.
+    """What the demo sets itself, over what the user set: periods, user table, shadows, the stream's clock.
 
     Raises: ConfigurationError: fewer samples than periods.
     """
     overrides: Overrides = {"stream": closing(settings, samples, periods)}
+    trainer: dict[str, object] = {}
     if dataset in CLICK_LOGS and "user_rows" not in settings.trainer.model_fields_set:
-        overrides["trainer"] = {"user_rows": SHARED_ROWS}
+        trainer["user_rows"] = SHARED_ROWS
+    if "shadow" not in settings.trainer.model_fields_set:
+        trainer["shadow"] = list(SHADOWS)
+    if trainer:
+        overrides["trainer"] = trainer
     if "clock" not in settings.serving.model_fields_set:
         overrides["serving"] = {"clock": "stream"}
     return overrides
@@ -52,13 +60,15 @@ def closing(settings: Settings, samples: int, periods: int | None) -> dict[str, 
 def ports(settings: Settings, windows: int) -> dict[str, int]:
     """A free port of 127.0.0.1 for everyone who needs one, the configured one where it is free.
 
-    Keys: serve (API and page); replay, window-1 .. window-N, train, metagen, serve-metrics (Prometheus).
+    Keys: serve (API and page); those of Prometheus: replay, window-1 .. window-N, train, metagen, shadow,
+    serve-metrics.
     """
     wanted = {
         "serve": settings.serving.port,
         **{f"window-{number + 1}": settings.stream.metrics_port for number in range(windows)},
         "train": settings.trainer.metrics_port,
         "metagen": settings.metagen.metrics_port,
+        "shadow": settings.trainer.shadow_metrics_port,
         "serve-metrics": settings.serving.metrics_port,
         "replay": 0,
     }
@@ -70,8 +80,11 @@ def ports(settings: Settings, windows: int) -> dict[str, int]:
 
 def ported(taken: Mapping[str, int]) -> Overrides:
     """The settings that say these ports, but those of the window workers, which differ."""
+    trainer: dict[str, object] = {"metrics_port": taken["train"]}
+    if "shadow" in taken:
+        trainer["shadow_metrics_port"] = taken["shadow"]
     return {
-        "trainer": {"metrics_port": taken["train"]},
+        "trainer": trainer,
         "metagen": {"metrics_port": taken["metagen"]},
         "serving": {"port": taken["serve"], "metrics_port": taken["serve-metrics"]},
     }

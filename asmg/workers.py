@@ -83,6 +83,15 @@ def run_metagen(settings: Settings) -> None:
         generate(place, settings.trainer, settings.metagen, stop)
 
 
+def run_shadow(settings: Settings) -> None:
+    """Run the shadows beside what serves. Raises: AsmgError."""
+    from metagen.shadow import shadow
+
+    stop = stop_event("shadow")
+    with _workplace(settings) as place:
+        shadow(place, settings.trainer, settings.metagen, stop)
+
+
 def run_serve(settings: Settings) -> None:
     """Answer over HTTP with what the gate says. Raises: AsmgError."""
     from serving.worker import serve

@@ -141,9 +141,8 @@ class MetaModel:
         before = None
         if self._reads_activity:
             before = self.models[-1].activity if self.models else {}
-        return make_examples(
-            samples, self.catalogue, number, self.seed, self.trainer.negatives, items, before
-        )
+        negatives, draw = self.trainer.negatives, self.trainer.negative_draw
+        return make_examples(samples, self.catalogue, number, self.seed, negatives, items, before, draw)
 
 
 def _form(state: GeneratorState) -> tuple[dict[str, torch.Size], set[str]]:

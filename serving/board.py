@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from stream.records import Announcement, Kind, Manifest
+from stream.records import Announcement, Kind, Manifest, Shadow
 from trainer.announced import Announced
 
 
@@ -58,6 +58,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     served_at: int | None
     theta: Measure | None
     star: Measure | None
+    shadows: dict[str, Measure]  # by name, those that have a score
     served: Served | None  # what this process took into service
     word: Served | None  # what the gate said to serve
     gate: str | None  # and why
@@ -86,6 +87,11 @@ def _row(announced: Announced, manifest: Manifest, swap: Swap | None) -> Row:
         served_at=awaited.swapped_at if awaited else None,
         theta=_measure(theta),
         star=_measure(star),
+        shadows={
+            name: measure
+            for (name, version), one in announced.shadows.items()
+            if version == period and (measure := _measure(one))
+        },
         served=Served(swap.version, swap.kind) if swap else None,
         word=Served(word.version, word.kind) if word else None,
         gate=word.reason if word else None,
@@ -100,7 +106,7 @@ def _row(announced: Announced, manifest: Manifest, swap: Swap | None) -> Row:
     )
 
 
-def _measure(model: Announcement | None) -> Measure | None:
+def _measure(model: Announcement | Shadow | None) -> Measure | None:
     if model is None or model.score is None:
         return None
     return Measure(model.score.auc, model.score.logloss)

@@ -69,15 +69,13 @@ def serve(
         stack.callback(prometheus.server_close)
         stack.callback(prometheus.shutdown)
         feed = Feed(place.kafka, topics, stream, histories, with_time=settings.clock == "stream")
-        follower = Follower(
-            place.kafka, {(name, 0): 0 for name in (topics.periods, topics.models, topics.serve)}
-        )
-        stack.callback(follower.close)
         feeding = stack.enter_context(_Job("feed", feed.run))
         impressions = ImpressionLog(place.kafka, topics.events, stream.partitions)
         stack.callback(impressions.close)
         service = Service(settings, histories, impressions, now if settings.clock == "wall" else feed.now)
         succession = Succession(service, place.store, topics, trainer, place.seed, now)
+        follower = Follower(place.kafka, succession.announced.followed)
+        stack.callback(follower.close)
         api = stack.enter_context(_Api(service, listener))
 
         ready, published = False, 0.0

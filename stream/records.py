@@ -72,6 +72,19 @@ class Announcement(msgspec.Struct, frozen=True, kw_only=True):
         return hashlib.sha256(msgspec.json.encode(agreed)).hexdigest()
 
 
+class Shadow(msgspec.Struct, frozen=True, kw_only=True):
+    """A model that runs beside what serves, on the same periods: the first of a (name, version) counts."""
+
+    name: str  # of its method: "iu", "asmg-gru-multi", ...
+    version: int
+    parts: dict[str, str]  # role -> name in the store; none where a generator has made nothing yet
+    score: Score | None = None  # of the version before, on this version's D_t
+    seconds: dict[str, float] = {}
+    trained: int = 0  # periods its generator was trained for
+    settings_sha256: str = ""
+    announced_at: int = 0  # ms, wall clock
+
+
 class Serve(msgspec.Struct, frozen=True, kw_only=True):
     """After `period`, serve this version of this kind."""
 
@@ -103,7 +116,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     times: list[int]  # ms
 
 
-_Record = TypeVar("_Record", Manifest, Announcement, Serve, Checkpoint, History)
+_Record = TypeVar("_Record", Manifest, Announcement, Shadow, Serve, Checkpoint, History)
 
 
 def now() -> int:

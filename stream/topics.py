@@ -50,6 +50,11 @@ class Topics:
         return f"{self.prefix}models"
 
     @property
+    def shadows(self) -> str:
+        """Announcements of models that run beside what serves."""
+        return f"{self.prefix}shadows"
+
+    @property
     def serve(self) -> str:
         """What serving is to serve."""
         return f"{self.prefix}serve"
@@ -68,6 +73,7 @@ class Topics:
             self.checkpoints: (1, _LATEST),
             self.periods: (1, _KEPT),
             self.models: (1, _KEPT),
+            self.shadows: (1, _KEPT),
             self.serve: (1, _KEPT),
             self.dead_letters: (1, _KEPT),
         }

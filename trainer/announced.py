@@ -1,10 +1,10 @@
-"""What the topics `periods`, `models` and `serve` have said so far: the first of each number counts."""
+"""What the topics of periods and models have said so far: the first of each number counts."""
 
 from __future__ import annotations
 
 from stream.close.manifests import Manifests
 from stream.errors import CorruptRecord
-from stream.records import Announcement, Kind, Manifest, Serve, decode
+from stream.records import Announcement, Kind, Manifest, Serve, Shadow, decode
 from stream.topics import Topics
 
 
@@ -15,17 +15,29 @@ class Announced:
         self.topics = topics
         self.manifests = Manifests()
         self.models: dict[tuple[Kind, int], Announcement] = {}
+        self.shadows: dict[tuple[str, int], Shadow] = {}  # by name and version
         self.gate: dict[int, Serve] = {}  # by period, the gate's own
         self.unreadable = 0
 
+    @property
+    def followed(self) -> dict[tuple[str, int], int]:
+        """(topic, partition) -> the offset to read from, of all topics that `take` knows."""
+        topics = self.topics
+        return dict.fromkeys(
+            ((name, 0) for name in (topics.periods, topics.models, topics.shadows, topics.serve)), 0
+        )
+
     def take(self, topic: str, value: bytes | None) -> None:
-        """One record of one of the three topics."""
+        """One record of one of `followed`."""
         try:
             if topic == self.topics.periods:
                 self.manifests.take(decode(Manifest, value))
             elif topic == self.topics.models:
                 model = decode(Announcement, value)
                 self.models.setdefault((model.kind, model.version), model)
+            elif topic == self.topics.shadows:
+                shadow = decode(Shadow, value)
+                self.shadows.setdefault((shadow.name, shadow.version), shadow)
             elif topic == self.topics.serve:
                 serve = decode(Serve, value)
                 if serve.held_by is None and not serve.release:
@@ -45,6 +57,13 @@ class Announced:
         """The last version up to which every Θ is announced, 0 for none."""
         version = 0
         while ("theta", version + 1) in self.models:
+            version += 1
+        return version
+
+    def last_shadow(self, name: str) -> int:
+        """The last version up to which every one of a shadow is announced, 0 for none."""
+        version = 0
+        while (name, version + 1) in self.shadows:
             version += 1
         return version
 

@@ -12,7 +12,8 @@ import torch
 from stream.samples import HISTORY, Samples, take_lists
 from trainer.activity import Activity, activity_inputs, no_activity
 from trainer.catalogue import Catalogue, Ints, look_up_codes
-from trainer.negatives import draw_negatives
+from trainer.negatives import draw_negatives, draw_popular_negatives
+from trainer.settings import NegativeDraw
 from trainer.vocabulary import splitmix64
 
 #: What a mean adds to the length it divides by (method.md, Base model).
@@ -113,6 +114,7 @@ def make_examples(
     negatives: int,
     items: int | None = None,
     before: Mapping[str, Activity] | None = None,
+    negative_draw: NegativeDraw = "uniform",
 ) -> Examples:
     """D_t (in Order) as rows and numbers, followed by `negatives` draws for each positive without impression.
 
@@ -134,7 +136,14 @@ def make_examples(
     without = samples.impression_id.to_numpy(zero_copy_only=False) == ""
     positives = np.flatnonzero((samples.label == 1) & without)
     barred = _targets_and_histories(mine, positives) if negatives else positives
-    draws = [draw_negatives(seed, period, positives, barred, seen, draw) for draw in range(negatives)]
+    if negative_draw == "popular":
+        clicked = mine.item[samples.label == 1]
+        draws = [
+            draw_popular_negatives(seed, period, positives, barred, seen, clicked, draw)
+            for draw in range(negatives)
+        ]
+    else:
+        draws = [draw_negatives(seed, period, positives, barred, seen, draw) for draw in range(negatives)]
     drawn = np.concatenate([*draws, np.zeros(0, np.int64)])
     sources = np.tile(positives, negatives)[drawn >= 0]
     examples = _with_negatives(mine, sources, drawn[drawn >= 0])

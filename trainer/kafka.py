@@ -15,7 +15,7 @@ import pyarrow as pa
 from pydantic import BaseModel
 
 from stream.kafka import GLANCE, Follower, Writer
-from stream.records import Announcement, Manifest, Serve, encode
+from stream.records import Announcement, Manifest, Serve, Shadow, encode
 from stream.samples import Samples
 from stream.store import Store
 from stream.topics import Topics
@@ -39,7 +39,7 @@ class Workplace:
 
 
 class Logs:
-    """`periods`, `models` and `serve` from their beginning, and writing to the latter two.
+    """The topics of periods and models from their beginning, and writing to those of models and `serve`.
 
     What is written counts only once it has been read back: somebody else's may have come first.
     """
@@ -48,9 +48,7 @@ class Logs:
         topics = place.topics
         self.announced = Announced(topics)
         self._topics = topics
-        self._follower = Follower(
-            place.kafka, {(name, 0): 0 for name in (topics.periods, topics.models, topics.serve)}
-        )
+        self._follower = Follower(place.kafka, self.announced.followed)
         self._writer = Writer(place.kafka)
 
     def __enter__(self) -> Logs:
@@ -87,6 +85,17 @@ class Logs:
             self._writer.flush()
         return self.wait(lambda: self.announced.model(mine.kind, mine.version), stop)
 
+    def announce_shadow(self, mine: Shadow, stop: threading.Event) -> Shadow | None:
+        """The accepted announcement of that shadow and version, mine or an earlier one; None when stopped.
+
+        Raises: BrokerError: Kafka did not take it.
+        """
+        key = (mine.name, mine.version)
+        if key not in self.announced.shadows:
+            self._writer.write(self._topics.shadows, encode(mine), key=f"{mine.name}/{mine.version}".encode())
+            self._writer.flush()
+        return self.wait(lambda: self.announced.shadows.get(key), stop)
+
     def decide(self, mine: Serve, stop: threading.Event) -> Serve | None:
         """The gate's record of that period, mine or an earlier one; None when stopped.
 
@@ -103,7 +112,7 @@ def put_all(store: Store, parts: Mapping[str, pa.Table]) -> dict[str, str]:
     return {role: store.put(table) for role, table in parts.items()}
 
 
-def get_all(store: Store, model: Announcement) -> dict[str, pa.Table]:
+def get_all(store: Store, model: Announcement | Shadow) -> dict[str, pa.Table]:
     """Role -> part of everything an announcement names. Raises: StoreError."""
     return {role: store.get(name) for role, name in model.parts.items()}
 

@@ -7,6 +7,9 @@ import numpy.typing as npt
 
 from trainer.vocabulary import splitmix64
 
+#: Times a popular item is drawn anew before a uniform draw takes its place.
+ATTEMPTS = 32
+
 
 def draw_negatives(
     seed: int,
@@ -36,8 +39,38 @@ def draw_negatives(
     return np.where(left > 0, picked, -1)
 
 
-def _hashes(seed: int, period: int, rows: npt.NDArray[np.int64], draw: int) -> npt.NDArray[np.uint64]:
+def draw_popular_negatives(
+    seed: int,
+    period: int,
+    rows: npt.NDArray[np.int64],
+    excluded: npt.NDArray[np.int64],
+    items: int,
+    clicked: npt.NDArray[np.int64],
+    draw: int = 0,
+) -> npt.NDArray[np.int64]:
+    """[m] as `draw_negatives`, but in proportion to how often each item was clicked in the period.
+
+    A hash of (seed, period, row, draw, attempt) picks one of the clicks; where its item is excluded, that of
+    the next attempt does. After `ATTEMPTS` of them the draw is uniform.
+
+    clicked: [c] the item numbers of the period's positives, repeats and all; not empty where rows are not.
+    """
+    drawn = np.full(len(rows), -1, np.int64)
+    left = np.arange(len(rows))
+    for attempt in range(ATTEMPTS):
+        if not len(left):
+            break
+        place = _hashes(seed, period, rows[left], draw, attempt) % np.uint64(len(clicked))
+        item = clicked[place.astype(np.int64)]
+        free = (excluded[left] != item[:, None]).all(axis=1)
+        drawn[left[free]] = item[free]
+        left = left[~free]
+    drawn[left] = draw_negatives(seed, period, rows[left], excluded[left], items, draw)
+    return drawn
+
+
+def _hashes(seed: int, period: int, rows: npt.NDArray[np.int64], *counters: int) -> npt.NDArray[np.uint64]:
     mixed = np.zeros(1, np.uint64)
-    for number in (seed, period, draw):
+    for number in (seed, period, *counters):
         mixed = splitmix64(mixed ^ np.array([number], np.int64).astype(np.uint64))
     return splitmix64(splitmix64(rows.astype(np.uint64)) ^ mixed)

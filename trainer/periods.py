@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -10,7 +11,7 @@ import torch
 
 from stream.errors import ConfigurationError
 from stream.samples import Samples
-from trainer.activity import activity_after
+from trainer.activity import Activity, activity_after
 from trainer.adam import grown_moments, zero_moments
 from trainer.batches import Examples, make_examples
 from trainer.catalogue import Catalogue
@@ -75,9 +76,7 @@ class BaseModel:
 
     def recall(self, number: int, samples: Samples, items: int) -> None:
         """D_i of an earlier period, oldest first, after `restore`; items: how many were known at its end."""
-        self.past.append(
-            make_examples(samples, self.catalogue, number, self.seed, self.settings.negatives, items)
-        )
+        self.past.append(self._examples(number, samples, items, None))
 
     def read(self, number: int, samples: Samples) -> Period:
         """D_t: its new ids get rows at their initial vectors, its clicks their drawn negatives."""
@@ -86,10 +85,7 @@ class BaseModel:
         moments = grown_moments(self.snapshot.moments, theta.named())
         self.snapshot = Snapshot(theta, moments, self.snapshot.activity)
         before = self.snapshot.activity if self.settings.strategy == "iu-activity" else None
-        examples = make_examples(
-            samples, self.catalogue, number, self.seed, self.settings.negatives, before=before
-        )
-        return Period(number, samples, examples)
+        return Period(number, samples, self._examples(number, samples, None, before))
 
     def score(self, period: Period) -> Score:
         """Prequential AUC and LogLoss of Θ_{t-1} on D_t."""
@@ -116,6 +112,12 @@ class BaseModel:
     def parts(self) -> dict[str, pa.Table]:
         """Θ_t for the store, and what its strategy remembers."""
         return snapshot_parts(self.snapshot, self.catalogue, self.settings) | self.strategy.parts()
+
+    def _examples(
+        self, number: int, samples: Samples, items: int | None, before: Mapping[str, Activity] | None
+    ) -> Examples:
+        negatives, draw = self.settings.negatives, self.settings.negative_draw
+        return make_examples(samples, self.catalogue, number, self.seed, negatives, items, before, draw)
 
 
 def uses_categories(settings: TrainerSettings, first: Samples) -> bool:

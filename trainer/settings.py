@@ -16,6 +16,9 @@ Device = Literal["auto", "cpu", "cuda"]
 Rows = Annotated[str, Field(pattern=r"^(grow|hash:[1-9][0-9]{0,8})$")]
 
 
+#: Which items are likely to be drawn as negatives: all alike, or those that were clicked often.
+NegativeDraw = Literal["uniform", "popular"]
+
 #: How Θ_{t-1} becomes Θ_t (method.md, Baselines).
 Strategy = Literal["iu", "iu-activity", "bu-3", "bu-5", "bu-7", "incctr", "spmf", "sml", "sml-mf"]
 
@@ -26,12 +29,18 @@ class TrainerSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     strategy: Strategy = Field(
-        default="iu",
+        default="iu-activity",
         description="how Θ is updated: iu, on the period's data; iu-activity, the same, with how active item "
         "and user were as an input; bu-W, on the data of the last W periods; incctr, on the period's data, "
         "its labels drawn towards what the model before said; spmf, on the period's data and old examples, "
         "those likeliest that the model before fits badly; sml, as a transfer module makes it of the model "
         "before and the one updated on the period's data; sml-mf, the same with matrix factorisation",
+    )
+    shadow: tuple[str, ...] = Field(
+        default=(),
+        description="methods that run beside what serves on the same periods and are scored alike, by the "
+        "names of `asmg experiment`: a strategy, a generator on iu, or a generator on iu-activity with "
+        "-activity behind its name",
     )
     distillation: float = Field(
         default=0.2, ge=0, le=1, description="incctr: λ, the share of the model before in a label"
@@ -61,7 +70,7 @@ class TrainerSettings(BaseModel):
     batch: int = Field(
         default=256, ge=1, description="samples, drawn negatives included, in one step of Adam"
     )
-    learning_rate: float = Field(default=3e-3, gt=0, description="Adam's learning rate")
+    learning_rate: float = Field(default=5e-3, gt=0, description="Adam's learning rate")
     epochs: int = Field(default=1, ge=1, description="passes over D_t in the update of period t")
     moments: Moments = Field(
         default="carried",
@@ -90,10 +99,18 @@ class TrainerSettings(BaseModel):
         le=64,
         description="drawn for each positive that no impression stands behind; 0 for none",
     )
+    negative_draw: NegativeDraw = Field(
+        default="uniform",
+        description="what is drawn: uniform, any item seen by the end of the period alike; popular, the item "
+        "of any positive of the period alike, so that popularity alone tells nothing",
+    )
     device: Device = Field(default="auto", description="where to compute; auto: CUDA where there is one")
     threads: int = Field(default=1, ge=1, description="torch threads on the CPU")
     metrics_port: int = Field(
         default=9102, ge=0, le=65535, description="port of Prometheus metrics on 127.0.0.1; 0: any free port"
+    )
+    shadow_metrics_port: int = Field(
+        default=9105, ge=0, le=65535, description="the same of the process of the shadows"
     )
 
 

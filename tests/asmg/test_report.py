@@ -2,12 +2,14 @@
 
 import io
 import json
+from dataclasses import replace
 
+import msgspec
 import pytest
 from rich.console import Console
 
 from asmg import report
-from serving.board import Swap, rows
+from serving.board import Measure, Row, Swap, rows
 from trainer.announced import Announced
 
 
@@ -100,3 +102,29 @@ def test_a_period_is_one_plain_line(outcome: report.Outcome) -> None:
     assert report.line(outcome.rows[-1]) == (
         "period 4: 20 samples, AUC Θ 0.7000 Θ* 0.7500, serves Θ* 4, 1.0 s from closed to served"
     )
+
+
+def test_all_that_ran_is_compared_over_the_last_periods_in_which_all_were_scored(
+    outcome: report.Outcome,
+) -> None:
+    first, *others = outcome.rows
+
+    def scored(period: int, theta: float, shadow: float | None) -> Row:
+        beside = {} if shadow is None else {"iu": Measure(shadow, 0.5)}
+        return msgspec.structs.replace(
+            first, period=period, theta=Measure(theta, 0.6), star=Measure(theta, 0.4), shadows=beside
+        )
+
+    rows = [scored(1, 0.1, None), *(scored(period, 0.6 + period / 100, 0.5) for period in range(2, 10))]
+    compared = report.compared(rows)
+    assert compared["Θ"] == {"auc": pytest.approx(0.66), "logloss": 0.6}  # periods 3-9
+    assert compared["iu"] == {"auc": 0.5, "logloss": 0.5}
+    assert list(compared) == ["Θ", "Θ*", "iu"]
+    assert report.compared(rows[:1])["Θ"]["auc"] == 0.1
+    assert report.compared([first, *others[:1]]) == {}
+    made = report.figures(replace(outcome, rows=rows))
+    assert made["periods"][1]["shadows"] == {"iu": {"auc": 0.5, "logloss": 0.5}}
+    assert "iu 0.5000 / 0.5000" in " ".join(report.summary(made))
+    console = Console(file=io.StringIO(), width=report.WIDTH)
+    console.print(report.table(rows))
+    assert "AUC iu" in console.file.getvalue()  # type: ignore[attr-defined]

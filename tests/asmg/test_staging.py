@@ -78,5 +78,14 @@ def test_a_port_that_is_taken_is_replaced_by_one_that_is_free() -> None:
         port = taken.getsockname()[1]
         found = staging.ports(settings_of([f"serving.port={port}"]), windows=2)
     assert found["serve"] != port
-    assert {"window-1", "window-2", "train", "metagen", "serve", "serve-metrics", "replay"} == found.keys()
+    assert {
+        "window-1",
+        "window-2",
+        "train",
+        "metagen",
+        "shadow",
+        "serve",
+        "serve-metrics",
+        "replay",
+    } == found.keys()
     assert len(set(found.values())) == len(found)

@@ -42,7 +42,7 @@ def hidden(parity):
 
 @pytest.fixture(scope="module")
 def slices(parity):
-    catalogue = Catalogue(TrainerSettings(), with_categories=True)
+    catalogue = Catalogue(TrainerSettings(strategy="iu"), with_categories=True)
     catalogue.categories.admit(map(str, range(19)))
     catalogue.users.admit(map(str, range(len(parity["in/user_emb_w"]))))
     lengths = parity["cate_lens"]

@@ -13,7 +13,9 @@ from trainer.settings import TrainerSettings
 
 
 def read(random_period, sizes, rows, categories):
-    catalogue = Catalogue(TrainerSettings(item_rows=rows, user_rows=rows), with_categories=bool(categories))
+    catalogue = Catalogue(
+        TrainerSettings(item_rows=rows, user_rows=rows, strategy="iu"), with_categories=bool(categories)
+    )
     data = []
     for period, size in enumerate(sizes, start=1):
         samples = random_period(period, rows=size, items=10 + 9 * period, categories=categories)

@@ -19,7 +19,7 @@ LINEAR = generator_of(SETTINGS, 16, 0)
 @pytest.mark.parametrize("rows", ["grow", "hash:11"])
 def test_the_gradient_from_touched_rows_is_the_dense_one(random_period, categories, rows, loop):
     periods = [random_period(seed, items=40, categories=categories) for seed in range(6)]
-    trainer = TrainerSettings(batch=16, item_rows=rows)
+    trainer = TrainerSettings(batch=16, item_rows=rows, strategy="iu")
     models, data, catalogue, state, _ = loop(periods, SETTINGS, trainer)
     window = Window.of([one.theta for one in models[-4:-1]])
     leaves = [{name: one.double().requires_grad_() for name, one in state.omega.items()} for _ in range(2)]

@@ -15,16 +15,22 @@ from trainer.settings import TrainerSettings
 
 CPU = torch.device("cpu")
 CASES = [
-    (TrainerSettings(batch=16, user_rows="hash:9"), MetagenSettings(generator="asmg-gru-multi")),
     (
-        TrainerSettings(batch=16, moments="lazy"),
+        TrainerSettings(batch=16, user_rows="hash:9", strategy="iu"),
+        MetagenSettings(generator="asmg-gru-multi"),
+    ),
+    (
+        TrainerSettings(batch=16, moments="lazy", strategy="iu"),
         MetagenSettings(generator="asmg-gru-multi", k=2, residual=False, gate_biases=True),
     ),
     (
-        TrainerSettings(batch=16, item_rows="hash:7"),
+        TrainerSettings(batch=16, item_rows="hash:7", strategy="iu"),
         MetagenSettings(generator="asmg-gru-multi", moments="fresh", k=1),
     ),
-    (TrainerSettings(batch=16, user_rows="hash:9"), MetagenSettings(generator="asmg-plus", k=2)),
+    (
+        TrainerSettings(batch=16, user_rows="hash:9", strategy="iu"),
+        MetagenSettings(generator="asmg-plus", k=2),
+    ),
     (
         TrainerSettings(batch=16, strategy="iu-activity", user_rows="hash:9"),
         MetagenSettings(generator="asmg-plus", k=2),
@@ -33,15 +39,24 @@ CASES = [
         TrainerSettings(batch=16, strategy="iu-activity"),
         MetagenSettings(generator="asmg-gru-multi", k=2),
     ),
-    (TrainerSettings(batch=16), MetagenSettings(generator="asmg-gru-single")),
-    (TrainerSettings(batch=16), MetagenSettings(generator="asmg-gru-full")),
-    (TrainerSettings(batch=16, moments="lazy"), MetagenSettings(generator="asmg-gru-full", full_k=3)),
-    (TrainerSettings(batch=16), MetagenSettings(generator="asmg-gru-zero", k=2)),
-    (TrainerSettings(batch=16, item_rows="hash:7"), MetagenSettings(generator="asmg-gru-unif")),
-    (TrainerSettings(batch=16), MetagenSettings(generator="asmg-linear")),
-    (TrainerSettings(batch=16, moments="lazy"), MetagenSettings(generator="average", k=2)),
-    (TrainerSettings(batch=16), MetagenSettings(generator="ema", decay=0.7)),
-    (TrainerSettings(batch=16, user_rows="hash:9"), MetagenSettings(generator="iu-calibrated")),
+    (TrainerSettings(batch=16, strategy="iu"), MetagenSettings(generator="asmg-gru-single")),
+    (TrainerSettings(batch=16, strategy="iu"), MetagenSettings(generator="asmg-gru-full")),
+    (
+        TrainerSettings(batch=16, moments="lazy", strategy="iu"),
+        MetagenSettings(generator="asmg-gru-full", full_k=3),
+    ),
+    (TrainerSettings(batch=16, strategy="iu"), MetagenSettings(generator="asmg-gru-zero", k=2)),
+    (
+        TrainerSettings(batch=16, item_rows="hash:7", strategy="iu"),
+        MetagenSettings(generator="asmg-gru-unif"),
+    ),
+    (TrainerSettings(batch=16, strategy="iu"), MetagenSettings(generator="asmg-linear")),
+    (TrainerSettings(batch=16, moments="lazy", strategy="iu"), MetagenSettings(generator="average", k=2)),
+    (TrainerSettings(batch=16, strategy="iu"), MetagenSettings(generator="ema", decay=0.7)),
+    (
+        TrainerSettings(batch=16, user_rows="hash:9", strategy="iu"),
+        MetagenSettings(generator="iu-calibrated"),
+    ),
     (TrainerSettings(batch=16, strategy="iu-activity"), MetagenSettings(generator="iu-calibrated")),
 ]
 
@@ -101,7 +116,7 @@ def test_workers_restarted_before_any_period_make_the_same_bytes(random_period, 
 
 def test_a_growing_window_gets_as_many_period_sets_as_it_has_models(random_period):
     trainer, metagen, given = (
-        TrainerSettings(batch=16),
+        TrainerSettings(batch=16, strategy="iu"),
         MetagenSettings(generator="asmg-gru-full", full_k=3),
         [],
     )
@@ -132,7 +147,11 @@ def test_a_growing_window_gets_as_many_period_sets_as_it_has_models(random_perio
     ],
 )
 def test_a_state_of_another_form_is_refused_with_the_settings_to_mend(random_period, was, now):
-    trainer, was, now = TrainerSettings(batch=16), MetagenSettings(**was), MetagenSettings(**now)
+    trainer, was, now = (
+        TrainerSettings(batch=16, strategy="iu"),
+        MetagenSettings(**was),
+        MetagenSettings(**now),
+    )
     periods = [random_period(seed) for seed in range(4)]
     thetas, stars, _ = run(periods, trainer, was)
     meta = MetaModel(generator_of(now, 16, 3), trainer, 3, now.hidden_size, CPU)

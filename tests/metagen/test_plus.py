@@ -14,7 +14,7 @@ from trainer.model import Theta, forward, grown
 from trainer.settings import TrainerSettings
 
 SETTINGS = MetagenSettings(generator="asmg-plus", d=6)
-TRAINER = TrainerSettings(batch=16, init_rows=16)
+TRAINER = TrainerSettings(batch=16, init_rows=16, strategy="iu")
 LINEAR = [1 / 6, 2 / 6, 3 / 6]
 
 
@@ -22,7 +22,9 @@ LINEAR = [1 / 6, 2 / 6, 3 / 6]
 @pytest.mark.parametrize("rows", ["grow", "hash:11"])
 def test_the_gradient_from_touched_rows_is_the_dense_one(random_period, categories, rows, loop):
     periods = [random_period(seed, items=40, categories=categories) for seed in range(7)]
-    models, data, catalogue, state, _ = loop(periods, SETTINGS, TrainerSettings(batch=16, item_rows=rows))
+    models, data, catalogue, state, _ = loop(
+        periods, SETTINGS, TrainerSettings(batch=16, item_rows=rows, strategy="iu")
+    )
     window = RowWindow(models[-5:-1])
     touched, joint, slices = first_joint(data[-3:], catalogue, 16)
     leaves = [{name: one.double().requires_grad_() for name, one in state.omega.items()} for _ in range(2)]

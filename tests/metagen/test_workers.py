@@ -1,99 +1,20 @@
 import threading
-from collections import defaultdict
-from types import SimpleNamespace
 
 import pytest
+from memory_broker import PERIODS, TOPICS, Broker, Follower, Killed
 
 from metagen.settings import MetagenSettings
 from metagen.worker import generate
-from stream.records import Announcement, Manifest, Serve, decode, encode
+from stream.records import Announcement, Serve, decode
 from stream.store import ParquetStore
-from stream.topics import Topics
 from trainer.kafka import Workplace
 from trainer.settings import TrainerSettings
 from trainer.worker import train
 
-TOPICS = Topics("t.")
-TRAINER = TrainerSettings(batch=16, metrics_port=0, user_rows="hash:9")
+TRAINER = TrainerSettings(batch=16, metrics_port=0, user_rows="hash:9", strategy="iu")
 METAGEN = MetagenSettings(generator="asmg-gru-multi", metrics_port=0, tau=1, k=2)
-PERIODS = 6
 #: Seconds a worker may take for all periods of a test.
 DEADLINE = 60
-
-
-class Killed(Exception):
-    """Stands for kill -9: nothing of the worker goes on."""
-
-
-class Broker:
-    """Kafka's seam in memory: append-only topics of one partition, and when to die at a write."""
-
-    def __init__(self):
-        self.topics = defaultdict(list)
-        self.lock = threading.Lock()
-        self.dies = {}  # (topic, writes from now on) -> before or after the write
-
-    def follower(self, _kafka, places):
-        return Follower(self, places)
-
-    def writer(self, _kafka):
-        return SimpleNamespace(write=self.write, flush=lambda: None)
-
-    def write(self, topic, value, *, key=None):  # noqa: ARG002 as the real one
-        left, when = self.dies.get(topic, (None, None))
-        if left == 0 and when == "before":
-            raise Killed
-        with self.lock:
-            self.topics[topic].append(value)
-        if left == 0:
-            raise Killed
-        if left is not None:
-            self.dies[topic] = (left - 1, when)
-
-    def records(self, topic, kind):
-        return [decode(kind, value) for value in self.topics[topic]]
-
-
-class Follower:
-    def __init__(self, broker, places):
-        self.broker, self.positions = broker, {topic: 0 for topic, _ in places}
-        self.ends = {topic: len(broker.topics[topic]) for topic in self.positions}
-
-    def poll(self, timeout):
-        found = []
-        for topic, position in self.positions.items():
-            values = self.broker.topics[topic][position:]
-            found += [SimpleNamespace(topic=lambda t=topic: t, value=lambda v=value: v) for value in values]
-            self.positions[topic] += len(values)
-        if not found:
-            threading.Event().wait(min(timeout, 0.005))
-        return found
-
-    @property
-    def caught_up(self):
-        return all(self.positions[topic] >= end for topic, end in self.ends.items())
-
-    def close(self):
-        pass
-
-
-@pytest.fixture
-def shop(random_period, tmp_path, monkeypatch):
-    """A broker whose periods are all closed, and the place to work on them."""
-    broker = Broker()
-    monkeypatch.setattr("trainer.kafka.Follower", broker.follower)
-    monkeypatch.setattr("trainer.kafka.Writer", broker.writer)
-    monkeypatch.setattr("os.nice", lambda _by: 0)
-    parent = ""
-    for period in range(PERIODS + 1):
-        manifest = Manifest(period=period, parent=parent, reason="count" if period else "settings", count=60)
-        parent = manifest.hash()
-        broker.write(TOPICS.periods, encode(manifest))
-
-    def read(manifest):
-        return random_period(manifest.period, items=10 + 5 * manifest.period, categories=3)
-
-    return broker, Workplace({}, TOPICS, ParquetStore(tmp_path), read, seed=1)
 
 
 def run(place, broker, *workers, metagen=METAGEN):

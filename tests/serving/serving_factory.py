@@ -116,6 +116,7 @@ def page_state(periods: int, reason: str = "LogLoss over 3 periods: generated 0.
                 star=Measure(auc + 0.011 - 0.02 / period, loss - 0.013 + 0.04 / period)
                 if period > 3
                 else None,
+                shadows={"iu": Measure(auc - 0.012, loss + 0.015)} if period > 1 else {},
                 served=Served(period, kind),
                 word=Served(period, kind),
                 gate=reason if star else f"warm-up: trained {max(period - 2, 0)} of 3 periods",

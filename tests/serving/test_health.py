@@ -21,6 +21,7 @@ def row(period: int, theta: float | None = 0.60, star: float | None = 0.59, fres
         served_at=5,
         theta=Measure(0.7, theta),
         star=Measure(0.7, star) if star else None,
+        shadows={},
         served=Served(period, "star"),
         word=Served(period, "star"),
         gate="",

@@ -15,7 +15,7 @@ MLP = {f"{kind}{layer}": f"fcn{layer}_{kind}" for layer in (1, 2, 3) for kind in
 
 def movies(parity):
     """The catalogue of MovieLens-100K as the authors number it."""
-    catalogue = Catalogue(TrainerSettings(), with_categories=True)
+    catalogue = Catalogue(TrainerSettings(strategy="iu"), with_categories=True)
     catalogue.categories.admit(map(str, range(19)))
     lengths = parity["cate_lens"]
     offsets = np.concatenate([[0], np.cumsum(lengths)])

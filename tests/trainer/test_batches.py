@@ -7,7 +7,7 @@ from trainer.model import forward, initial_theta
 from trainer.score import logits_of
 from trainer.settings import TrainerSettings
 
-GROW = TrainerSettings()
+GROW = TrainerSettings(strategy="iu")
 
 
 def catalogue_of(*periods, settings=GROW, categories=False):
@@ -86,7 +86,9 @@ def test_an_epoch_visits_every_example_once_in_an_order_that_seed_and_period_det
     np.testing.assert_array_equal(np.concatenate(labels), mixed.label)
 
 
-@pytest.mark.parametrize("settings", [GROW, TrainerSettings(user_rows="hash:5", item_rows="hash:7")])
+@pytest.mark.parametrize(
+    "settings", [GROW, TrainerSettings(user_rows="hash:5", item_rows="hash:7", strategy="iu")]
+)
 def test_scores_do_not_depend_on_how_examples_are_batched(random_period, settings):
     samples = random_period(4, categories=5)
     catalogue = catalogue_of(samples, settings=settings, categories=True)

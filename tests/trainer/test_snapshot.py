@@ -14,9 +14,9 @@ from trainer.snapshot import Snapshot, model_parts, read_catalogue, read_snapsho
 from trainer.update import update
 
 CASES = [
-    TrainerSettings(batch=16),
-    TrainerSettings(batch=16, moments="fresh", user_rows="hash:9"),
-    TrainerSettings(batch=16, moments="lazy", item_rows="hash:7", category_rows="hash:3"),
+    TrainerSettings(batch=16, strategy="iu"),
+    TrainerSettings(batch=16, moments="fresh", user_rows="hash:9", strategy="iu"),
+    TrainerSettings(batch=16, moments="lazy", item_rows="hash:7", category_rows="hash:3", strategy="iu"),
 ]
 
 
@@ -68,7 +68,7 @@ def test_a_snapshot_comes_back_bit_for_bit_and_goes_on_as_if_never_written(
 
 
 def test_fresh_moments_are_not_written(random_period):
-    settings = TrainerSettings(moments="fresh")
+    settings = TrainerSettings(moments="fresh", strategy="iu")
     parts = snapshot_parts(*trained([random_period(1)], settings, False), settings)
     assert parts["item"].column_names == [
         "id", "vector", "positives", "impressions", "positives_so_far", "last_seen"
@@ -76,7 +76,7 @@ def test_fresh_moments_are_not_written(random_period):
 
 
 def test_a_model_alone_is_read_from_its_parts(random_period):
-    settings = TrainerSettings()
+    settings = TrainerSettings(strategy="iu")
     snapshot, catalogue = trained([random_period(1, categories=3)], settings, True)
     theta = read_theta(through_ipc(model_parts(snapshot.theta, catalogue)))
     assert list(theta.named()) == list(snapshot.theta.named())
@@ -84,7 +84,7 @@ def test_a_model_alone_is_read_from_its_parts(random_period):
 
 
 def test_activity_counts_samples_positives_and_the_period_last_seen(samples_of):
-    settings = TrainerSettings()
+    settings = TrainerSettings(strategy="iu")
     first = samples_of(
         [("a", "x", {}), ("a", "x", {"history": ["x"]}), ("b", "y", {"label": 0, "impression": "p"})]
     )
@@ -99,7 +99,7 @@ def test_activity_counts_samples_positives_and_the_period_last_seen(samples_of):
 
 
 def test_a_missing_part_or_column_is_named(random_period):
-    settings = TrainerSettings()
+    settings = TrainerSettings(strategy="iu")
     parts = snapshot_parts(*trained([random_period(1)], settings, False), settings)
     with pytest.raises(MissingArtefact, match="'mlp'"):
         read_theta({name: table for name, table in parts.items() if name != "mlp"})
@@ -108,14 +108,14 @@ def test_a_missing_part_or_column_is_named(random_period):
 
 
 def test_a_table_hashed_into_another_number_of_rows_is_refused(random_period):
-    settings = TrainerSettings(user_rows="hash:9")
+    settings = TrainerSettings(user_rows="hash:9", strategy="iu")
     parts = snapshot_parts(*trained([random_period(1)], settings, False), settings)
     with pytest.raises(ConfigurationError, match="user_rows is hash:8"):
-        read_catalogue(parts, TrainerSettings(user_rows="hash:8"))
+        read_catalogue(parts, TrainerSettings(user_rows="hash:8", strategy="iu"))
 
 
 def test_parts_hold_no_nulls_and_one_chunk_per_column(random_period):
-    settings = TrainerSettings()
+    settings = TrainerSettings(strategy="iu")
     parts = snapshot_parts(*trained([random_period(1, categories=3)], settings, True), settings)
     for table in parts.values():
         assert all(one.null_count == 0 and one.num_chunks == 1 for one in table.columns)

@@ -137,7 +137,7 @@ def test_every_example_stays_with_the_same_probability_whenever_it_came():
 
 def test_the_first_period_is_learnt_alone_and_a_share_of_it_kept(random_period):
     model, (first,) = after(settings(), random_period(0))
-    plain = BaseModel.begin(TrainerSettings(batch=16), 3, CPU, random_period(0))
+    plain = BaseModel.begin(TrainerSettings(batch=16, strategy="iu"), 3, CPU, random_period(0))
     plain.learn(plain.read(1, random_period(0)))
     assert same(model.snapshot.theta, plain.snapshot.theta)
     kept = reservoirs(model)
@@ -173,7 +173,7 @@ def test_the_update_learns_the_period_with_half_as_many_old_examples_of_each_lab
 def test_with_nothing_learnt_again_it_is_iu(random_period):
     periods = [random_period(number) for number in range(3)]
     mine, _ = after(settings(replay=0.0), *periods)
-    iu, _ = after(TrainerSettings(batch=16), *periods)
+    iu, _ = after(TrainerSettings(batch=16, strategy="iu"), *periods)
     assert same(mine.snapshot.theta, iu.snapshot.theta)
 
 
@@ -254,6 +254,6 @@ def test_before_anything_was_seen_it_remembers_nothing(random_period):
 
 
 def test_a_snapshot_without_reservoirs_is_refused(random_period):
-    model, _ = after(TrainerSettings(batch=16), random_period(0))
+    model, _ = after(TrainerSettings(batch=16, strategy="iu"), random_period(0))
     with pytest.raises(MissingArtefact, match="'reservoir' is missing; there are user, item, "):
         BaseModel.restore(settings(), 3, CPU, model.parts())

@@ -29,7 +29,7 @@ def after(periods, settings, seed=0):
 @pytest.mark.parametrize("categories", [0, 4])
 def test_two_runs_give_the_same_bits(random_period, moments, categories):
     periods = [random_period(seed, categories=categories) for seed in range(3)]
-    settings = TrainerSettings(moments=moments, batch=16, epochs=2)
+    settings = TrainerSettings(moments=moments, batch=16, epochs=2, strategy="iu")
     one, two = (after(periods, settings) for _ in range(2))
     for name, tensor in one[0].named().items():
         assert torch.equal(tensor, two[0].named()[name])
@@ -38,7 +38,7 @@ def test_two_runs_give_the_same_bits(random_period, moments, categories):
 
 @pytest.mark.parametrize(("moments", "stay"), [("carried", False), ("lazy", True), ("fresh", True)])
 def test_rows_no_batch_touched_stay_bit_for_bit_unless_moments_are_carried(random_period, moments, stay):
-    settings = TrainerSettings(moments=moments, batch=16, negatives=0)
+    settings = TrainerSettings(moments=moments, batch=16, negatives=0, strategy="iu")
     periods = [random_period(1, items=40, users=20), random_period(2, items=8, users=4)]
     theta, _, _, before, examples = after(periods, settings)
     touched = {"user": examples.user, "item": np.concatenate([examples.item, examples.history])}
@@ -50,7 +50,7 @@ def test_rows_no_batch_touched_stay_bit_for_bit_unless_moments_are_carried(rando
 
 
 def test_the_gradient_on_touched_rows_is_the_gradient_on_whole_tables(random_period):
-    settings = TrainerSettings()
+    settings = TrainerSettings(strategy="iu")
     samples = random_period(5, categories=4)
     catalogue = Catalogue(settings, True)
     catalogue.extend(samples)
@@ -74,7 +74,7 @@ def test_the_gradient_on_touched_rows_is_the_gradient_on_whole_tables(random_per
 def test_lazy_and_carried_agree_where_every_batch_touches_every_row(samples_of):
     rows = [("a", "x", {"history": ["y"]}), ("a", "y", {"impression": "p", "label": 0})]
     thetas = [
-        after([samples_of(rows)], TrainerSettings(moments=moments, epochs=5))[0]
+        after([samples_of(rows)], TrainerSettings(moments=moments, epochs=5, strategy="iu"))[0]
         for moments in ("lazy", "carried")
     ]
     for name, tensor in thetas[0].named().items():
@@ -82,7 +82,7 @@ def test_lazy_and_carried_agree_where_every_batch_touches_every_row(samples_of):
 
 
 def test_an_update_leaves_its_arguments_as_they_were(random_period):
-    settings = TrainerSettings(batch=16)
+    settings = TrainerSettings(batch=16, strategy="iu")
     theta, moments, catalogue, _, examples = after([random_period(1)], settings)
     kept = {name: tensor.clone() for name, tensor in theta.named().items()}
     kept_m = {name: tensor.clone() for name, tensor in moments.m.items()}
@@ -92,7 +92,7 @@ def test_an_update_leaves_its_arguments_as_they_were(random_period):
 
 
 def test_a_new_id_gets_its_initial_vector_in_an_older_snapshot(random_period):
-    settings = TrainerSettings(batch=16)
+    settings = TrainerSettings(batch=16, strategy="iu")
     theta, _, catalogue, _, _ = after([random_period(1, items=10)], settings)
     known = len(theta.tables["item"])
     catalogue.extend(random_period(2, items=30))
@@ -104,7 +104,7 @@ def test_a_new_id_gets_its_initial_vector_in_an_older_snapshot(random_period):
 
 
 def test_learning_on_one_period_lowers_its_loss(random_period):
-    settings = TrainerSettings(batch=16, epochs=20)
+    settings = TrainerSettings(batch=16, epochs=20, strategy="iu")
     theta, _, catalogue, before, examples = after([random_period(1)], settings)
     batch = make_batch(examples, catalogue)
     losses = [loss_of(forward(one.touched(batch), one.mlp, batch), batch.label) for one in (before, theta)]
