@@ -82,7 +82,7 @@ def per_second(manifest: Manifest) -> float:
 
 
 def hashes(announced: Announced) -> dict[str, list[str]]:
-    """Of every period, Θ and Θ*, oldest first: what must be the same however the run went."""
+    """Of every period, Θ, Θ* and shadow, oldest first: what must be the same however the run went."""
     models = sorted(announced.models)
     return {
         "periods": [manifest.hash() for manifest in announced.manifests],
@@ -90,6 +90,7 @@ def hashes(announced: Announced) -> dict[str, list[str]]:
             kind: [announced.models[one].hash() for one in models if one[0] == kind]
             for kind in ("theta", "star")
         },
+        "shadows": [announced.shadows[one].hash() for one in sorted(announced.shadows)],
     }
 
 

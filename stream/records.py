@@ -84,6 +84,11 @@ class Shadow(msgspec.Struct, frozen=True, kw_only=True):
     settings_sha256: str = ""
     announced_at: int = 0  # ms, wall clock
 
+    def hash(self) -> str:
+        """sha256 over what makes the model what it is."""
+        agreed = [self.name, self.version, sorted(self.parts.items())]
+        return hashlib.sha256(msgspec.json.encode(agreed)).hexdigest()
+
 
 class Serve(msgspec.Struct, frozen=True, kw_only=True):
     """After `period`, serve this version of this kind."""

@@ -23,6 +23,9 @@ pytestmark = pytest.mark.integration
 
 EVENTS, PERIODS = 20_000, 8
 
+#: One shadow: enough to see that it comes to the same, and no more work than needed.
+SHADOW = 'trainer.shadow=["iu"]'
+
 #: Seconds a demo of that size may take beside other work.
 PATIENCE = 240.0
 
@@ -35,7 +38,7 @@ class Demo:
         self.said: list[str] = []
         folder.mkdir(exist_ok=True)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "asmg", "demo", "--json", str(self.figures), *words],
+            [sys.executable, "-m", "asmg", "demo", "--json", str(self.figures), "--set", SHADOW, *words],
             cwd=folder,
             env={**os.environ, "ASMG_KAFKA_BOOTSTRAP": bootstrap},
             stdout=subprocess.PIPE,
@@ -153,6 +156,9 @@ def test_a_demo_ends_with_figures_of_every_period(undisturbed: dict[str, Any]) -
     assert [one["served"]["version"] for one in periods] == list(range(1, PERIODS + 1))
     assert all(one["theta"]["auc"] is not None for one in periods)
     assert periods[-1]["star"] is not None
+    assert all(one["shadows"]["iu"]["auc"] is not None for one in periods)
+    assert list(undisturbed["compared"]) == ["Θ", "Θ*", "iu"]
+    assert len(undisturbed["hashes"]["shadows"]) == PERIODS
     assert all(periods[-1]["seconds"][stage] is not None for stage in ("close", "train", "generate", "swap"))
     assert len(undisturbed["hashes"]["periods"]) == PERIODS + 1
     assert undisturbed["restarts"] == {}
@@ -172,11 +178,18 @@ def test_workers_that_are_killed_come_to_the_same(
 ) -> None:
     one = demo(bootstrap=bootstrap)
     one.kill_replay_when_it_has_sent_some()
-    for period, command in enumerate(("window", "train", "metagen", "serve"), 1):
+    for period, command in enumerate(("window", "train", "metagen", "serve", "shadow"), 1):
         one.read_until(f"^period {period}:")
         one.worker(command).kill()
     found = one.result()
-    assert found["restarts"] == {"replay": 1, "window-1": 1, "train": 1, "metagen": 1, "serve": 1}
+    assert found["restarts"] == {
+        "replay": 1,
+        "window-1": 1,
+        "train": 1,
+        "metagen": 1,
+        "serve": 1,
+        "shadow": 1,
+    }
     assert found["lost"] == 0
     assert found["hashes"] == undisturbed["hashes"]
 
