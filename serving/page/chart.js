@@ -1,17 +1,42 @@
-// A line chart of Θ and Θ* by period: read by pointer or arrow keys, its figures told beside it.
+// A line chart of every method by period: read by pointer or arrow keys, its figures told beside it.
 
 import { el, niceStep, svg } from "./draw.js";
 
 const HEIGHT = { wide: 230, narrow: 200 };
 const MARGIN = { top: 8, right: 14, bottom: 26, left: 46 };
-const SERIES = [["theta", "Θ"], ["star", "Θ*"]];
+const TONES = 3, DASHES = 5; // looks of shadows: 15 before one is like another
+const together = new Intl.ListFormat("en-GB");
+
+// What is scored, in the order in which it got a score: Θ, Θ*, then the shadows. `score` is null where it has none.
+export function methods(rows) {
+  const shadows = [...new Set(rows.flatMap((row) => Object.keys(row.shadows)))];
+  return [
+    { name: "Θ", look: "theta", score: (row) => row.theta },
+    { name: "Θ*", look: "star", score: (row) => row.star },
+    ...shadows.map((name, place) => ({
+      name,
+      look: `shadow tone-${place % TONES} dash-${place % DASHES}`,
+      score: (row) => row.shadows[name] ?? null,
+    })),
+  ];
+}
+
+// "Θ, Θ* and iu"
+export const named = (methods) => together.format(methods.map((one) => one.name));
+
+// How a method's line looks, to stand before its name.
+export function sample(look) {
+  if (!look.startsWith("shadow")) return el("i", { class: `m-${look}`, "aria-hidden": "true" });
+  const drawing = svg("svg", { class: "sample", viewBox: "0 0 24 8", "aria-hidden": "true" });
+  drawing.append(svg("path", { class: `l-${look}`, d: "M1 4H23" }));
+  return drawing;
+}
 
 export class Chart {
   constructor(host, name, figure, digits) {
-    Object.assign(this, { host, name, figure, digits, rows: [], at: null });
+    Object.assign(this, { host, name, figure, digits, rows: [], methods: [], at: null });
     this.read = el("div", { class: "read" });
     this.plot = el("div", { class: "plot", tabindex: "0", role: "group" });
-    this.plot.setAttribute("aria-label", `${name} by period; the arrow keys read single periods`);
     this.told = el("div", { class: "skip", "aria-live": "polite" });
     this.plot.addEventListener("pointermove", (event) => this.point(event));
     this.plot.addEventListener("pointerleave", () => this.show(null));
@@ -21,15 +46,18 @@ export class Chart {
   }
 
   update(rows) {
-    const scored = rows.filter((row) => SERIES.some(([kind]) => this.value(row, kind) !== null));
+    this.methods = methods(rows);
+    const scored = rows.filter((row) => this.methods.some((one) => this.value(row, one) !== null));
     if (!scored.length) return;
     this.rows = scored;
+    this.title = `${this.name} of ${named(this.methods)} by period`;
+    this.plot.setAttribute("aria-label", `${this.title}; the arrow keys read single periods`);
     if (this.plot.parentNode !== this.host) this.host.replaceChildren(this.read, this.plot, this.told);
     this.draw();
   }
 
-  value(row, kind) {
-    return row[kind]?.[this.figure] ?? null;
+  value(row, method) {
+    return method.score(row)?.[this.figure] ?? null;
   }
 
   draw() {
@@ -37,7 +65,7 @@ export class Chart {
     if (!this.rows.length || !width) return;
     const height = width < 420 ? HEIGHT.narrow : HEIGHT.wide;
     const right = width - MARGIN.right, bottom = height - MARGIN.bottom;
-    const values = this.rows.flatMap((row) => SERIES.map(([kind]) => this.value(row, kind))).filter((one) => one !== null);
+    const values = this.rows.flatMap((row) => this.methods.map((one) => this.value(row, one))).filter((one) => one !== null);
     let low = Math.min(...values), high = Math.max(...values);
     const pad = Math.max((high - low) * 0.08, 10 ** -this.digits);
     [low, high] = [low - pad, high + pad];
@@ -46,7 +74,7 @@ export class Chart {
     this.y = (value) => bottom - ((value - low) / (high - low)) * (bottom - MARGIN.top);
 
     const drawing = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img" });
-    drawing.append(svg("title", {}, `${this.name} of Θ and Θ* by period`), svg("desc", {}, this.summary()));
+    drawing.append(svg("title", {}, this.title), svg("desc", {}, this.summary()));
     const step = niceStep(high - low, 6);
     const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
     for (let tick = Math.ceil(low / step) * step; tick <= high; tick += step) {
@@ -59,8 +87,8 @@ export class Chart {
     for (let period = Math.ceil(first / every) * every; period <= last; period += every) {
       drawing.append(svg("text", { x: this.x(period), y: height - 7, "text-anchor": "middle" }, String(period)));
     }
-    for (const [kind] of SERIES) {
-      drawing.append(svg("path", { class: `l-${kind}`, d: this.line(kind) }));
+    for (const method of [...this.methods].reverse()) {
+      drawing.append(svg("path", { class: `l-${method.look}`, d: this.line(method) })); // Θ and Θ* lie on top
     }
     this.marks = svg("g");
     drawing.append(this.marks);
@@ -70,10 +98,10 @@ export class Chart {
   }
 
   // A line per run of periods that have a value; a single one is a dot.
-  line(kind) {
+  line(method) {
     let path = "", joined = false;
     for (const row of this.rows) {
-      const value = this.value(row, kind);
+      const value = this.value(row, method);
       if (value !== null) {
         const place = `${this.x(row.period).toFixed(1)} ${this.y(value).toFixed(1)}`;
         path += joined ? `L${place}` : `M${place}h0`;
@@ -84,12 +112,11 @@ export class Chart {
   }
 
   summary() {
-    return SERIES.map(([kind, sign]) => {
-      const had = this.rows.filter((row) => this.value(row, kind) !== null);
-      if (!had.length) return `${sign} has no value yet.`;
-      const values = had.map((row) => this.value(row, kind));
+    return this.methods.map((method) => {
+      const values = this.rows.map((row) => this.value(row, method)).filter((one) => one !== null);
+      if (!values.length) return `${method.name} has no value yet.`;
       const [least, most] = [Math.min(...values), Math.max(...values)].map((one) => one.toFixed(this.digits));
-      return `${sign}: ${had.length} periods, between ${least} and ${most}, last ${values.at(-1).toFixed(this.digits)}.`;
+      return `${method.name}: ${values.length} periods, between ${least} and ${most}, last ${values.at(-1).toFixed(this.digits)}.`;
     }).join(" ");
   }
 
@@ -103,19 +130,14 @@ export class Chart {
       const x = Math.round(this.x(shown.period)) + 0.5;
       marks.push(svg("line", { class: "cross", x1: x, x2: x, y1: MARGIN.top, y2: this.bounds.bottom }));
     }
-    for (const [kind, sign] of SERIES) {
-      const value = this.value(shown, kind);
-      parts.push(el("span", { class: `r-${kind}` }, `${sign} `, el("b", {}, value === null ? "–" : value.toFixed(this.digits))));
-      if (value === null) continue;
-      const x = this.x(shown.period), y = this.y(value);
-      marks.push(
-        kind === "theta"
-          ? svg("circle", { class: "d-theta", cx: x, cy: y, r: 4.5 })
-          : svg("path", { class: "d-star", d: `M${x} ${y - 5.5}l5.5 5.5l-5.5 5.5l-5.5 -5.5z` }),
-      );
+    for (const method of this.methods) {
+      const { name, look } = method, value = this.value(shown, method);
+      const figure = el("b", {}, value === null ? "–" : value.toFixed(this.digits));
+      parts.push(el("span", { class: `r-${look}` }, sample(look), `${name} `, figure));
+      if (value !== null) marks.push(mark(look, this.x(shown.period), this.y(value)));
     }
     this.read.replaceChildren(...parts);
-    this.marks.replaceChildren(...marks);
+    this.marks.replaceChildren(...marks.reverse());
   }
 
   point(event) {
@@ -132,6 +154,11 @@ export class Chart {
     if (next === undefined) return;
     event.preventDefault();
     this.show(this.rows[Math.min(Math.max(next, 0), last)]);
-    this.told.textContent = this.read.textContent;
+    this.told.textContent = [...this.read.children].map((one) => one.textContent).join(", ");
   }
+}
+
+function mark(look, x, y) {
+  if (look === "star") return svg("path", { class: "d-star", d: `M${x} ${y - 5.5}l5.5 5.5l-5.5 5.5l-5.5 -5.5z` });
+  return svg("circle", { class: `d-${look}`, cx: x, cy: y, r: look === "theta" ? 4.5 : 3 });
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -89,8 +89,16 @@ class Shelf:
         return len(self.taken)
 
 
-def page_state(periods: int, reason: str = "LogLoss over 3 periods: generated 0.5731, base 0.5842") -> State:
-    """A state as it is after some periods: warm-up until the fifth, then the generated model."""
+def page_state(
+    periods: int,
+    reason: str = "LogLoss over 3 periods: generated 0.5731, base 0.5842",
+    shadows: Sequence[str] = ("iu",),
+) -> State:
+    """A state as it is after some periods: warm-up until the fifth, then the generated model.
+
+    The first of the shadows is scored from period 2 on and behind Θ, every further one from 4 periods later
+    on and better than the one before.
+    """
     begin, rows = int(time.time() * 1000) - 4_000 * periods - 1_500, []
     for period in range(1, periods + 1):
         star = period >= 5
@@ -116,7 +124,11 @@ def page_state(periods: int, reason: str = "LogLoss over 3 periods: generated 0.
                 star=Measure(auc + 0.011 - 0.02 / period, loss - 0.013 + 0.04 / period)
                 if period > 3
                 else None,
-                shadows={"iu": Measure(auc - 0.012, loss + 0.015)} if period > 1 else {},
+                shadows={
+                    name: Measure(auc - 0.012 + 0.009 * place, loss + 0.015 - 0.011 * place)
+                    for place, name in enumerate(shadows)
+                    if period > 1 + 4 * place
+                },
                 served=Served(period, kind),
                 word=Served(period, kind),
                 gate=reason if star else f"warm-up: trained {max(period - 2, 0)} of 3 periods",

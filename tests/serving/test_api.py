@@ -332,8 +332,8 @@ def test_changes_are_sent_whole_once_and_then_as_pulses(
     monkeypatch.setattr("serving.api.LOOK", 0.0)
     row = Row(
         period=1, samples=1, reason="count", opened_at=1, closed_at=2, trained_at=None, generated_at=None,
-        served_at=None, theta=None, star=None, shadows={}, served=None, word=None, gate=None, seconds=Seconds(),
-        freshness_seconds=None,
+        served_at=None, theta=None, star=None, shadows={}, served=None, word=None, gate=None,
+        seconds=Seconds(), freshness_seconds=None,
     )  # fmt: skip
 
     async def run() -> list[tuple[str | None, dict[str, Any]]]:
