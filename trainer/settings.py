@@ -55,7 +55,7 @@ class TrainerSettings(BaseModel):
         default=0.5, ge=0, description="spmf: how many old examples are learnt again, as a share of D_t's"
     )
     transfer_learning_rate: float = Field(
-        default=1e-3, gt=0, description="sml, sml-mf: Adam's learning rate on the transfer module"
+        default=3e-3, gt=0, description="sml, sml-mf: Adam's learning rate on the transfer module"
     )
     transfer_epochs: int = Field(
         default=1, ge=1, description="sml, sml-mf: passes of the transfer module over the period's data"
