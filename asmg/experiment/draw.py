@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from asmg.experiment.methods import IU
+from metagen.methods import IU
 
 #: What is drawn of each score: its name, and whether more is better.
 SCORES = {"auc": ("AUC", True), "logloss": ("LogLoss, nats", False)}
@@ -24,17 +24,22 @@ STYLES = ("-", "--", ":")
 SIZE, DPI = (9.0, 5.0), 150
 
 
-def per_period(made: Mapping[str, Any], folder: Path) -> list[str]:
-    """Draw each score of every method over the periods it was scored on; the files' names."""
+def per_period(made: Mapping[str, Any], folder: Path, tuned: bool = False) -> list[str]:
+    """Draw each score of every method over the periods it was scored on; the files' names.
+
+    tuned: of the methods as the search found them.
+    """
+    title = f"{made['dataset']}, protocol {made['protocol']}" + (", tuned" if tuned else "")
+    methods = (made["tuned"] if tuned else made)["methods"]
     names = []
     for key, (label, more) in SCORES.items():
         lines = {
             name: [(one["period"], one[key]) for one in method["per_period"] if one[key] is not None]
-            for name, method in made["methods"].items()
+            for name, method in methods.items()
         }
-        figure, axes = _axes(f"{made['dataset']}, protocol {made['protocol']}", "period scored on", label)
+        figure, axes = _axes(title, "period scored on", label)
         _lines(axes, lines, more)
-        names.append(_write(figure, folder, f"{key}_per_period.png"))
+        names.append(_write(figure, folder, f"{'tuned_' if tuned else ''}{key}_per_period.png"))
     return names
 
 

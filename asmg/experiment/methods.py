@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, get_args
 
 from pydantic import ValidationError
 
 from asmg.experiment.periods import Protocol
+from metagen.methods import ACTIVITY, GENERATORS, IU, ON_ACTIVITY, STRATEGIES
 from metagen.settings import MetagenSettings
 from stream.errors import ConfigurationError
 from trainer.model import FACTORISED
 from trainer.settings import TrainerSettings
 
-#: What all others are told against; it always runs.
-IU = "iu"
-
-#: Strategy of the base that knows of activity, and what ends the name of a generator on that base.
-ACTIVITY, ON_ACTIVITY = "iu-activity", "-activity"
-
 #: Strategies whose base model has another form than IU's.
 OTHER_FORM = (ACTIVITY, FACTORISED)
+
+#: Strategies whose snapshots generators read.
+READ = (IU, ACTIVITY)
+
+#: Settings of the update that pre-training does not know.
+_AFTER_THETA_0 = ("distillation", "replay", "transfer_learning_rate")
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,25 @@ class Method:
     metagen: Mapping[str, object] | None = None  # MetagenSettings that make the generator
 
     @property
-    def begins_as(self) -> str:
-        """The method whose pre-trained Θ_0 it begins with: IU's unless its model has another form."""
-        return self.base if self.base in OTHER_FORM else IU
+    def reads(self) -> Method:
+        """The method that makes its snapshots: itself where it has no generator."""
+        return self if self.metagen is None else Method(self.base, self.base, self.trainer)
+
+    @property
+    def strategy(self) -> str:
+        """That of its base."""
+        return str(self.trainer["strategy"])
+
+    @property
+    def begins_as(self) -> Method:
+        """The method whose pre-trained Θ_0 it begins with: IU unless its model has another form.
+
+        It is varied as this one is, as far as Θ_0 depends on it.
+        """
+        known = methods()[self.strategy if self.strategy in OTHER_FORM else IU]
+        without = {*known.trainer, *_AFTER_THETA_0}
+        shared = {name: value for name, value in self.trainer.items() if name not in without}
+        return varied(known, {f"trainer.{name}": value for name, value in shared.items()})
 
     def trainer_settings(self, given: TrainerSettings) -> TrainerSettings:
         """The base's settings: as given but for what makes the method."""
@@ -57,14 +73,9 @@ class Method:
 
 def methods() -> dict[str, Method]:
     """All there are: the trainer's strategies, the generators on IU, and these on IU with activity."""
-    strategies = _choices(TrainerSettings, "strategy") or (IU,)
-    found = {
-        name: Method(name, name, {"strategy": name} if "strategy" in TrainerSettings.model_fields else {})
-        for name in strategies
-    }
-    bases = {"": found[IU], **({ON_ACTIVITY: found[ACTIVITY]} if ACTIVITY in found else {})}
-    for generator in _choices(MetagenSettings, "generator"):
-        for ending, base in bases.items():
+    found: dict[str, Method] = {name: Method(name, name, {"strategy": name}) for name in STRATEGIES}
+    for generator in GENERATORS:
+        for ending, base in (("", found[IU]), (ON_ACTIVITY, found[ACTIVITY])):
             name = generator + ending
             found[name] = Method(name, base.name, base.trainer, {"generator": generator})
     return found
@@ -89,9 +100,27 @@ def chosen(names: Sequence[str], sweep: Mapping[str, Sequence[object]] | None = 
 
 def needed(mine: Sequence[Method]) -> list[Method]:
     """These methods and those whose base they share, bases first."""
-    known = methods()
-    bases = dict.fromkeys(one.base for one in mine)
-    return [known[name] for name in bases] + [one for one in mine if one.metagen is not None]
+    bases = {one.base: one.reads for one in mine}
+    return [*bases.values(), *(one for one in mine if one.metagen is not None)]
+
+
+def varied(method: Method, settings: Mapping[str, object]) -> Method:
+    """The method with settings of its own, by SECTION.NAME; they are told in its name, and in its base's."""
+    of: dict[str, dict[str, object]] = {"trainer": {}, "metagen": {}}
+    for name, value in settings.items():
+        section, _, field_name = name.partition(".")
+        of[section][field_name] = value
+    base, own = (
+        "".join(f" {section}.{name}={value}" for name, value in of[section].items())
+        for section in ("trainer", "metagen")
+    )
+    return replace(
+        method,
+        name=method.name + base + own,
+        base=method.base + base,
+        trainer={**method.trainer, **of["trainer"]},
+        metagen=None if method.metagen is None else {**method.metagen, **of["metagen"]},
+    )
 
 
 def sweep_of(text: str) -> dict[str, Sequence[object]]:
@@ -119,9 +148,3 @@ def _swept(method: Method, setting: str, values: Sequence[object]) -> list[Metho
         replace(method, name=f"{method.name} {setting}={value}", metagen={**method.metagen, setting: value})
         for value in values
     ]
-
-
-def _choices(model: type[TrainerSettings] | type[MetagenSettings], name: str) -> tuple[Any, ...]:
-    """The values of a Literal among the fields; none where the field is not there."""
-    found = model.model_fields.get(name)
-    return () if found is None else get_args(found.annotation)

@@ -14,6 +14,7 @@ from asmg.experiment.rows import Ints, Rows, Sampler, rows_of
 from stream.errors import ConfigurationError
 from stream.replay import Source
 from stream.samples import Samples
+from trainer.settings import NegativeDraw
 
 #: Tmall: the users with the most interactions that are kept, and how many an item must have.
 USERS, CLICKS = 50_000, 20
@@ -31,7 +32,9 @@ _DAY = 24 * 60 * 60 * 1000
 _DRAWS = 32
 
 
-def periods(dataset: str, source: Source, count: int, seed: int) -> list[Samples]:
+def periods(
+    dataset: str, source: Source, count: int, seed: int, negative_draw: NegativeDraw = "uniform"
+) -> list[Samples]:
     """D_1..D_count: of equal count, or a day each where the paper has days (Tmall, impressions of as many).
 
     Clicks without an impression get a negative each (`negatives`), and with it an impression id, so that
@@ -48,7 +51,7 @@ def periods(dataset: str, source: Source, count: int, seed: int) -> list[Samples
     if not rows.clicks_alone:
         sampler = Sampler(rows)
         return [sampler.part(start, stop).compact() for start, stop in pairwise(cuts)]
-    drawn = negatives(rows, seed)
+    drawn = negatives(rows, seed, negative_draw)
     named = replace(rows, impression_id=pa.array(np.arange(len(rows))).cast(pa.string()))
     sampler, bearer = Sampler(named), _latest(rows)
     return [
@@ -65,21 +68,24 @@ def filtered(rows: Rows, users: int, clicks: int) -> Rows:
     return rows.take(np.flatnonzero(np.bincount(rows.item, minlength=len(rows.items))[rows.item] >= clicks))
 
 
-def negatives(rows: Rows, seed: int) -> Ints:
-    """[n] for each row an item that its user has in no row up to it, uniform over all items of the rows.
+def negatives(rows: Rows, seed: int, draw: NegativeDraw = "uniform") -> Ints:
+    """[n] for each row an item that its user has in no row up to it, out of all items of the rows.
 
-    -1 where the user has them all. A function of the rows and the seed.
+    uniform: all alike; popular: in proportion to how many rows each has. -1 where the user has them all. A
+    function of the arguments.
     """
     items, item = np.unique(rows.item, return_inverse=True)
     _, user = np.unique(rows.user, return_inverse=True)
     pair, first = np.unique(
         user * len(items) + item, return_index=True
     )  # user and item, and the row they met
+    # What is drawn from: each item once, or as often as it has rows.
+    drawable = item if draw == "popular" else np.arange(len(items))
     random = np.random.Generator(np.random.PCG64(seed))
     drawn = np.full(len(rows), -1, np.int64)
     left = np.arange(len(rows))
     for _ in range(_DRAWS):
-        drawn[left] = random.integers(0, len(items), len(left))
+        drawn[left] = drawable[random.integers(0, len(drawable), len(left))]
         wanted = user[left] * len(items) + drawn[left]
         place = np.minimum(np.searchsorted(pair, wanted), len(pair) - 1)
         left = left[(pair[place] == wanted) & (first[place] <= left)]
@@ -88,7 +94,7 @@ def negatives(rows: Rows, seed: int) -> Ints:
     for row in left.tolist():
         mine = slice(*np.searchsorted(pair, [user[row] * len(items), (user[row] + 1) * len(items)]))
         had = pair[mine][first[mine] <= row] % len(items)
-        free = np.setdiff1d(np.arange(len(items)), had)
+        free = drawable[~np.isin(drawable, had)]
         drawn[row] = free[random.integers(0, len(free))] if len(free) else -1
     found: Ints = np.where(drawn < 0, -1, items[drawn])
     return found

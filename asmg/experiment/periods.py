@@ -18,6 +18,7 @@ from stream.samples import Samples
 from stream.settings import StreamSettings
 from stream.window.log import Log, tick
 from stream.window.partition import Partition, Step
+from trainer.settings import NegativeDraw
 
 #: stream: nothing is known before it happened. paper: ids, filters and negatives know the whole data set.
 Protocol = Literal["paper", "stream"]
@@ -36,16 +37,18 @@ def periods_of(
     count: int,
     settings: StreamSettings,
     tell: Tell = lambda share: None,  # noqa: ARG005 named for those who pass their own
+    negative_draw: NegativeDraw = "uniform",
 ) -> list[Samples]:
     """D_1..D_T, each in Order with dictionaries of its own; T is `count`, or less where data are few.
 
     settings: of the stream: window and memory of attribution, and the seed of drawn negatives (paper).
+    negative_draw: paper, where negatives are drawn here; in a stream the trainer draws them.
     Raises: ConfigurationError: the data cannot make as many periods.
     """
     if not 1 <= count <= source.samples:
         raise ConfigurationError(f"{source.samples:,} samples cannot make {count:,} periods")
     if protocol == "paper":
-        return paper.periods(dataset, source, count, settings.seed)
+        return paper.periods(dataset, source, count, settings.seed, negative_draw)
     if source.events["impression_id"].null_count == len(source):
         return list(_clicks(source, count))
     return list(windowed(source, count, settings, tell))

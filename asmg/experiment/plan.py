@@ -5,7 +5,7 @@
 | settings.json         | what the figures depend on; another experiment is refused     |
 | periods/              | D_1..D_T as Arrow streams                                     |
 | runs/METHOD-seedS.jsonl | a line per finished period                                  |
-| parts/METHOD-seedS/   | of a base every Θ_t, of a generator the last Θ*_t and ω_t     |
+| parts/METHOD-seedS/   | Θ_t, every one that generators may read; the last Θ*_t and ω_t |
 | report.*, *.png       | the outcome so far                                            |
 """
 
@@ -37,6 +37,7 @@ PRETRAINED, OF = 10, 31
 #: Settings that no figure depends on, or that the method decides.
 _WITHOUT = {
     "device", "threads", "metrics_port", "tau", "gate_window", "gate_margin", "generator", "strategy",
+    "shadow", "shadow_metrics_port",
 }  # fmt: skip
 
 
@@ -58,6 +59,11 @@ class Plan:
     def pretrained(self) -> int:
         """How many periods Θ_0 is trained on before the first update; none in a stream."""
         return round(self.periods * PRETRAINED / OF) if self.protocol == "paper" else 0
+
+    @property
+    def scored(self) -> int:
+        """The first period that a trained model is scored on."""
+        return max(self.pretrained, 1) + 1
 
     def samples(self, period: int) -> Samples:
         """D_t, as `claim` wrote it."""

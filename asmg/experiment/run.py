@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import fcntl
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import Progress
 
 from asmg.config import Settings
-from asmg.experiment import draw, paper, report
-from asmg.experiment.ledger import write_whole
-from asmg.experiment.methods import Method, chosen, needed, sweep_of
+from asmg.experiment import paper
+from asmg.experiment.bars import bars, progress
+from asmg.experiment.methods import chosen, sweep_of
+from asmg.experiment.outcome import write_report
 from asmg.experiment.periods import Protocol, periods_of
 from asmg.experiment.plan import LOCK, Plan
-from asmg.experiment.schedule import run_all
+from asmg.experiment.presets import preset
+from asmg.experiment.schedule import run_all, units_of
+from asmg.experiment.tune import Found, search, validation
+from asmg.experiment.units import Unit
 from asmg.options import settings_of, source_of
 from asmg.staging import CLICK_LOGS, SHARED_ROWS
 from stream.errors import ConfigurationError
@@ -45,6 +48,8 @@ class Options:
     until: date | None = None
     events: int | None = None
     sweep: str | None = None
+    preset: str = "default"
+    tune: bool = False
     sets: Sequence[str] = ()
     command: str = ""  # for the report
 
@@ -52,36 +57,59 @@ class Options:
 def experiment(options: Options, console: Console) -> Path:
     """Run what is not finished yet and write the report; the path of report.md.
 
-    Raises: AsmgError: no such method, protocol or data; a folder of another experiment.
+    Raises: AsmgError: no such method, protocol, preset or data; a folder of another experiment; nothing to
+    tune on.
     """
     protocol = _protocol(options.protocol)
     swept = sweep_of(options.sweep) if options.sweep else {}
+    if swept and options.tune:
+        raise ConfigurationError("--sweep and --tune each vary every method: one of them at a time")
     methods = chosen(options.methods, swept)
-    settings = settings_of(options.sets)
+    settings = settings_of([*preset(options.preset), *options.sets])
     dataset, source = _opened(options, protocol, settings.stream.seed)
     plan = _plan(options, protocol, dataset, source, settings)
-    with _locked(options.out), _progress(console) as progress:
+    if options.tune:
+        validation(plan.periods, plan.scored)
+    with _locked(options.out), progress(console) as shown:
         plan.check()
         if not plan.kept():
-            task = progress.add_task("periods", total=plan.periods)
-            made = periods_of(
-                protocol,
-                dataset,
-                source,
-                plan.periods,
-                settings.stream,
-                lambda share: progress.update(task, completed=int(share * plan.periods)),
-            )
-            if len(made) != plan.periods:
-                raise ConfigurationError(
-                    f"{source.samples:,} samples make {len(made)} periods of equal count, not {plan.periods}"
-                )
-            plan.claim(made)
-            progress.update(task, completed=plan.periods)
+            _claim(plan, source, settings, shown)
         del source
-        wanted = needed(methods)
-        run_all(plan, wanted, options.seeds, options.jobs, _bars(progress, plan, wanted, options.seeds))
-        return _reported(plan, methods, options, swept)
+
+        def run(units: Sequence[Unit], told: str) -> None:
+            run_all(plan, units, options.jobs, bars(shown, plan, units, told))
+
+        def reported(found: Mapping[str, Found]) -> Path:
+            return write_report(plan, methods, options.seeds, options.command, swept, found)
+
+        run(units_of(plan, methods, options.seeds, plan.periods), "")
+        path = reported({})
+        if options.tune:
+            found = search(plan, methods, run)
+            best = [one.best.method for one in found.values()]
+            run(units_of(plan, best, options.seeds, plan.periods), "tuned")
+            path = reported(found)
+        return path
+
+
+def _claim(plan: Plan, source: Source, settings: Settings, shown: Progress) -> None:
+    """Cut the periods and write them. Raises: ConfigurationError: there are not as many as asked for."""
+    task = shown.add_task("periods", total=plan.periods)
+    made = periods_of(
+        plan.protocol,
+        plan.dataset,
+        source,
+        plan.periods,
+        settings.stream,
+        lambda share: shown.update(task, completed=int(share * plan.periods)),
+        plan.trainer.negative_draw,
+    )
+    if len(made) != plan.periods:
+        raise ConfigurationError(
+            f"{source.samples:,} samples make {len(made)} periods of equal count, not {plan.periods}"
+        )
+    plan.claim(made)
+    shown.update(task, completed=plan.periods)
 
 
 def _protocol(name: str) -> Protocol:
@@ -143,56 +171,3 @@ def _locked(folder: Path) -> Iterator[None]:
         except OSError as error:
             raise ConfigurationError(f"another experiment is running in {folder}") from error
         yield
-
-
-def _progress(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("periods"),
-        TimeElapsedColumn(),
-        console=console,
-    )
-
-
-def _bars(
-    progress: Progress, plan: Plan, methods: Sequence[Method], runs: int
-) -> Callable[[Method, int, int], None]:
-    """A bar for each method, over all its seeds; finished periods are there from the start."""
-    whole = plan.periods - max(plan.pretrained - 1, 0)  # lines of a base; pre-training is one
-    of = {one.name: whole - (one.metagen is not None and plan.pretrained > 0) for one in methods}
-    lines = {one.name: [len(plan.ledger(one.name, run).lines) for run in range(runs)] for one in methods}
-    tasks = {
-        name: progress.add_task(name, total=of[name] * runs, completed=sum(done))
-        for name, done in lines.items()
-    }
-
-    def tell(method: Method, run: int, finished: int) -> None:
-        lines[method.name][run] = finished
-        progress.update(tasks[method.name], completed=sum(lines[method.name]))
-
-    return tell
-
-
-def _reported(
-    plan: Plan, methods: Sequence[Method], options: Options, swept: Mapping[str, Sequence[object]]
-) -> Path:
-    """report.json, report.md and the figures of what is finished."""
-    runs = {
-        one.name: [plan.ledger(one.name, run).lines for run in range(options.seeds)]
-        for one in needed(methods)
-    }
-    bases = {one.name: one.base for one in needed(methods)}
-    first = max(plan.pretrained, 1) + 1
-    made = report.figures(plan.dataset, plan.protocol, plan.periods, runs, bases, first)
-    asked = [one.name for one in methods]
-    made["methods"] = {name: made["methods"][name] for name in asked}
-    images = draw.per_period(made, plan.folder)
-    for field, values in swept.items():
-        images += draw.sweep(made, plan.folder, field, values)
-    told = json.dumps(plan.settings(), indent=2)
-    text = report.markdown(made, options.command, options.seeds, told, images)
-    write_whole(plan.folder / "report.json", json.dumps(made, indent=2, allow_nan=False).encode() + b"\n")
-    write_whole(plan.folder / "report.md", text.encode())
-    return plan.folder / "report.md"

@@ -1,10 +1,11 @@
-"""The units of an experiment: one method with one seed, period after period, going on where it was."""
+"""The units of an experiment: a method with a seed, period after period, going on where it was."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -12,7 +13,7 @@ import torch
 
 from asmg.experiment import peak
 from asmg.experiment.ledger import Line
-from asmg.experiment.methods import Method
+from asmg.experiment.methods import READ, Method
 from asmg.experiment.plan import Plan
 from asmg.experiment.pretrain import examples_of, pretrained
 from metagen.generators import generator_of
@@ -28,20 +29,40 @@ from trainer.strategies.names import strategy_of
 Done = Callable[[], None]
 
 
-def run_unit(plan: Plan, method: Method, run: int, done: Done = lambda: None) -> None:
-    """Finish what is missing of the method's run; the run of its base must be finished."""
-    lines = plan.ledger(method.name, run).lines
-    if lines and lines[-1]["period"] == plan.periods:
+@dataclass(frozen=True)
+class Unit:
+    """A method with a seed, up to a period."""
+
+    method: Method
+    run: int  # 0 has the first seed
+    until: int
+
+    def lines(self, plan: Plan) -> int:
+        """How many it has when finished: one per period, and one for pre-training, which generators lack."""
+        return self.until - plan.pretrained + (plan.pretrained > 0 and self.method.metagen is None)
+
+    def finished(self, plan: Plan) -> int:
+        """How many of them there are."""
+        return min(len(plan.ledger(self.method.name, self.run).lines), self.lines(plan))
+
+
+def run_unit(plan: Plan, unit: Unit, done: Done = lambda: None) -> None:
+    """Finish what is missing of it; that of its base, and of what it begins as, must be finished."""
+    method, run = unit.method, unit.run
+    if unit.finished(plan) == unit.lines(plan):
         return
     peak.reset()
     if method.metagen is None:
-        _run_base(plan, method, run, done)
+        _run_base(plan, method, run, unit.until, done)
     else:
-        _run_generator(plan, method, run, done)
+        _run_generator(plan, method, run, unit.until, done)
 
 
-def _run_base(plan: Plan, method: Method, run: int, done: Done) -> None:
-    """Θ_t of every period: scored on D_{t+1} before it learns it, all its parts kept."""
+def _run_base(plan: Plan, method: Method, run: int, until: int, done: Done) -> None:
+    """Θ_t of every period: scored on D_{t+1} before it learns it.
+
+    Where generators may read them, all their parts are kept; else the last, the first, and catalogues.
+    """
     settings, seed = method.trainer_settings(plan.trainer), plan.seed + run
     device = choose_device(settings.device, settings.threads)
     warm_up(device)
@@ -51,7 +72,7 @@ def _run_base(plan: Plan, method: Method, run: int, done: Done) -> None:
         done()
     model = _restored(plan, method, run, device) if ledger.lines else None
     begin = ledger.lines[-1]["period"] + 1 if ledger.lines else 1
-    for number in range(begin, plan.periods + 1):
+    for number in range(begin, until + 1):
         seconds: dict[str, float] = {}
         samples = plan.samples(number)
         model = model or BaseModel.begin(settings, seed, device, samples)
@@ -67,7 +88,17 @@ def _run_base(plan: Plan, method: Method, run: int, done: Done) -> None:
             | _scores(score)
             | {"seconds": seconds, "peak_memory_mb": memory}
         )
+        if method.strategy not in READ:
+            _forget_before_last(store, ledger.lines)
         done()
+
+
+def _forget_before_last(store: ParquetStore, lines: Sequence[Line]) -> None:
+    """Drop the snapshot before the last, if not the first, but for the catalogue `_restored` may want."""
+    first, before, last = (lines[place]["parts"] for place in (0, max(len(lines) - 2, 0), -1))
+    dropped = {name for part, name in before.items() if part != CATALOGUE}
+    for name in dropped - set(first.values()) - set(last.values()):
+        store.delete(name)
 
 
 def _begun(plan: Plan, method: Method, run: int, device: torch.device) -> Line:
@@ -75,9 +106,9 @@ def _begun(plan: Plan, method: Method, run: int, device: torch.device) -> Line:
     store = plan.store(method.name, run)
     settings, seed = method.trainer_settings(plan.trainer), plan.seed + run
     periods = [plan.samples(number) for number in range(1, plan.pretrained + 1)]
-    if method.begins_as != method.name:
-        line = plan.ledger(method.begins_as, run).lines[0]
-        parts = _get(plan.store(method.begins_as, run), line["parts"])
+    if (root := method.begins_as.name) != method.name:
+        line = plan.ledger(root, run).lines[0]
+        parts = _get(plan.store(root, run), line["parts"])
         strategy, epochs = strategy_of(settings, seed), line["epochs"]
         strategy.pretrained(examples_of(settings, seed, device, periods))
         parts |= strategy.parts()
@@ -105,7 +136,7 @@ def _restored(plan: Plan, method: Method, run: int, device: torch.device) -> Bas
     return model
 
 
-def _run_generator(plan: Plan, method: Method, run: int, done: Done) -> None:
+def _run_generator(plan: Plan, method: Method, run: int, until: int, done: Done) -> None:
     """Θ*_t of every period from its base's snapshots; before there is one, the base's own Θ_t stands."""
     settings = method.metagen_settings(plan.metagen, plan.protocol)
     trainer, seed = method.trainer_settings(plan.trainer), plan.seed + run
@@ -124,7 +155,7 @@ def _run_generator(plan: Plan, method: Method, run: int, done: Done) -> None:
             for number in range(max(1, plan.pretrained, last - reach + 1), last + 1)
         ]
         meta.restore(past, _get(store, kept) if kept else None)
-    for number in range(last + 1, plan.periods + 1):
+    for number in range(last + 1, until + 1):
         seconds: dict[str, float] = {}
         with _timed(seconds, "read"):
             meta.read(number, plan.samples(number))

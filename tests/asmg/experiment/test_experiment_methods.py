@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from asmg.experiment.methods import chosen, methods, needed, sweep_of
+from asmg.experiment.methods import chosen, methods, needed, sweep_of, varied
 from metagen.settings import MetagenSettings
 from stream.errors import ConfigurationError
 from trainer.settings import TrainerSettings
@@ -29,10 +29,31 @@ def test_iu_always_runs_and_generators_share_its_run() -> None:
 def test_a_method_begins_with_ius_pre_trained_model_unless_its_own_has_another_form() -> None:
     known = methods()
     for name in ("iu", "bu-3", "incctr", "sml", "asmg-plus"):
-        assert known[name].begins_as == "iu"
+        assert known[name].begins_as == known["iu"]
     for name in ("sml-mf", "iu-activity"):
-        assert known[name].begins_as == name
-    assert known["asmg-plus-activity"].begins_as == "iu-activity"
+        assert known[name].begins_as == known[name]
+    assert known["asmg-plus-activity"].begins_as == known["iu-activity"]
+
+
+def test_a_method_with_settings_of_its_own_tells_them_in_its_name_and_shares_the_base_that_has_them() -> None:
+    known = methods()
+    plus = varied(known["asmg-plus"], {"trainer.learning_rate": 0.003, "metagen.learning_rate": 0.01})
+    assert plus.name == "asmg-plus trainer.learning_rate=0.003 metagen.learning_rate=0.01"
+    assert plus.reads == varied(known["iu"], {"trainer.learning_rate": 0.003})
+    assert plus.base == plus.reads.name == "iu trainer.learning_rate=0.003"
+    assert plus.trainer_settings(TrainerSettings()).learning_rate == 0.003
+    assert plus.metagen_settings(MetagenSettings(), "stream").learning_rate == 0.01
+    assert varied(known["asmg-plus"], {}) == known["asmg-plus"]
+
+
+def test_a_varied_method_begins_as_what_is_varied_alike_but_for_what_theta_0_does_not_know() -> None:
+    known = methods()
+    faster = {"trainer.learning_rate": 0.01}
+    assert varied(known["bu-3"], faster).begins_as == varied(known["iu"], faster)
+    assert varied(known["incctr"], {**faster, "trainer.distillation": 0.3}).begins_as == varied(
+        known["iu"], faster
+    )
+    assert varied(known["sml-mf"], {"trainer.transfer_learning_rate": 0.01}).begins_as == known["sml-mf"]
 
 
 def test_the_papers_generators_are_plain_under_its_protocol_unless_told() -> None:

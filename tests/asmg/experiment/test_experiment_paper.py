@@ -14,7 +14,7 @@ from stream.replay import Choices, Source, open_source
 from stream.samples import Samples
 from trainer.batches import make_examples
 from trainer.catalogue import Catalogue
-from trainer.settings import TrainerSettings
+from trainer.settings import NegativeDraw, TrainerSettings
 
 HEADER = "user_id,item_id,cat_id,seller_id,brand_id,time_stamp,action_type"
 
@@ -32,8 +32,9 @@ def log(click_log: Path) -> Source:
     return open_source("clicks", click_log)
 
 
-def test_every_click_gets_a_negative_its_user_never_had_up_to_then(log: Source) -> None:
-    periods = paper.periods("clicks", log, 8, seed=0)
+@pytest.mark.parametrize("draw", ["uniform", "popular"])
+def test_every_click_gets_a_negative_its_user_never_had_up_to_then(log: Source, draw: NegativeDraw) -> None:
+    periods = paper.periods("clicks", log, 8, 0, draw)
     had: dict[str, set[str]] = {}
     rows = rows_of(log)
     ordered = zip(rows.user, rows.item, strict=True)
@@ -63,9 +64,35 @@ def test_negatives_are_uniform_over_all_items_also_those_to_come() -> None:
     assert set(paper.negatives(rows, seed=1)[:items].tolist()) - {0, 1, 2}  # before they were clicked
 
 
-def test_a_user_who_has_every_item_gets_no_negative() -> None:
+def test_popular_negatives_follow_the_counts_of_the_whole_data_set() -> None:
+    """Items 0, 1 and 2 have half, a third and a sixth of all rows; each user has met one item then."""
+    n = 60_000
+    items = np.array([0, 0, 0, 1, 1, 2])[np.arange(n) % 6]
+    drawn = paper.negatives(made(users=np.arange(n), items=items), seed=1, draw="popular")
+    for item, left in ((0, {1: 2 / 3, 2: 1 / 3}), (1, {0: 3 / 4, 2: 1 / 4}), (2, {0: 3 / 5, 1: 2 / 5})):
+        counts = np.bincount(drawn[items == item], minlength=3)
+        assert counts[item] == 0
+        for other, share in left.items():
+            m = counts.sum()
+            assert abs(counts[other] - m * share) < 6 * np.sqrt(m * share * (1 - share))
+    again = paper.negatives(made(users=np.arange(n), items=items), seed=1, draw="popular")
+    other = paper.negatives(made(users=np.arange(n), items=items), seed=2, draw="popular")
+    assert np.array_equal(drawn, again)
+    assert not np.array_equal(drawn, other)
+
+
+def test_an_item_too_rare_to_be_drawn_by_chance_is_found_where_it_is_all_that_is_left() -> None:
+    """10,000 rows of one user and item, and one row of another user and item."""
+    rows = made(users=np.array([0] * 10_000 + [1]), items=np.array([0] * 10_000 + [1]))
+    drawn = paper.negatives(rows, seed=0, draw="popular")
+    assert set(drawn[:-1].tolist()) == {1}
+    assert drawn[-1] == 0
+
+
+@pytest.mark.parametrize("draw", ["uniform", "popular"])
+def test_a_user_who_has_every_item_gets_no_negative(draw: NegativeDraw) -> None:
     rows = made(users=np.zeros(6, np.int64), items=np.array([0, 1, 0, 2, 1, 2]))
-    drawn = paper.negatives(rows, seed=0)
+    drawn = paper.negatives(rows, 0, draw)
     assert np.all(drawn[:3] >= 0)
     assert drawn[2] == 2
     assert drawn[3:].tolist() == [-1, -1, -1]

@@ -29,7 +29,7 @@ def same(one: Theta, other: Theta) -> bool:
 
 
 def test_strategies_on_ius_base_model_begin_as_iu_does(periods: list[Samples]) -> None:
-    iu, epochs = pretrained(TrainerSettings(), 3, CPU, periods[:3])
+    iu, epochs = pretrained(TrainerSettings(strategy="iu"), 3, CPU, periods[:3])
     for strategy in ("bu-3", "incctr", "spmf", "sml"):
         other, of = pretrained(TrainerSettings(strategy=strategy), 3, CPU, periods[:3])
         assert of == epochs
@@ -56,13 +56,13 @@ def test_the_search_ends_where_the_tail_gains_no_more(
             self.logloss = next(losses)
 
     monkeypatch.setattr(pretrain, "score", lambda *_: Scored())
-    assert pretrained(TrainerSettings(), 0, CPU, periods[:3])[1] == 2
+    assert pretrained(TrainerSettings(strategy="iu"), 0, CPU, periods[:3])[1] == 2
     assert next(losses) == 0.1
 
 
 def test_a_single_period_is_learnt_once_and_activity_is_that_of_the_last(periods: list[Samples]) -> None:
-    assert pretrained(TrainerSettings(), 0, CPU, periods[:1])[1] == 1
-    model, _ = pretrained(TrainerSettings(), 0, CPU, periods[:3])
+    assert pretrained(TrainerSettings(strategy="iu"), 0, CPU, periods[:1])[1] == 1
+    model, _ = pretrained(TrainerSettings(strategy="iu"), 0, CPU, periods[:3])
     user = model.snapshot.activity["user"]
     assert user.positives.sum() == periods[2].label.sum()
     assert user.positives_so_far.sum() == sum(int(one.label.sum()) for one in periods[:3])

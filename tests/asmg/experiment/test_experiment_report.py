@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from asmg.experiment import draw, report
+from asmg.experiment.significance import p_value
 
 
 def line(period: int, auc: float | None, logloss: float | None, **seconds: float) -> dict[str, Any]:
@@ -30,8 +31,8 @@ def made(star: float | None = 0.9) -> dict[str, Any]:
         [line(period, star if period > 24 else 0.1, 0.4, generate=3.0) for period in range(1, 32)]
         for _ in range(2)
     ]
-    bases = {"iu": "iu", "asmg-plus": "iu"}
-    return report.figures("clicks", "stream", 31, {"iu": iu, "asmg-plus": plus}, bases, first=2)
+    methods = report.figures({"iu": iu, "asmg-plus": plus}, {"iu": iu, "asmg-plus": iu}, first=2)
+    return {"dataset": "clicks", "protocol": "stream", "periods": 31, "methods": methods}
 
 
 def test_figures_are_means_over_the_last_seven_and_their_spread_over_seeds() -> None:
@@ -56,21 +57,27 @@ def test_a_score_that_is_not_finite_leaves_no_mean() -> None:
     plus = made(star=None)["methods"]["asmg-plus"]
     assert (plus["auc"], plus["auc_std"], plus["improvement"]) == (None, None, None)
     assert plus["logloss"] == pytest.approx(0.4)
+    assert plus["p_value"]["auc"] is None
 
 
-def test_the_report_has_the_tables_and_the_command() -> None:
-    text = report.markdown(made(), "asmg experiment --x", 2, "{}", ["auc.png"])
-    assert "| iu | 0.8100 ± 0.0141 | – | 0.5000 ± 0.0000 | – |" in text
-    assert "| asmg-plus | 0.9000 ± 0.0000 | +11.11% | 0.4000 ± 0.0000 | +20.00% |" in text
-    assert "| asmg-plus | 2.00 | 3.00 | 131 |" in text
-    assert "    asmg experiment --x\n" in text
-    assert "models of periods 24-30" in text
+def test_the_test_against_iu_pairs_seeds_and_test_periods_and_leaves_iu_out() -> None:
+    iu, plus = (made()["methods"][name] for name in ("iu", "asmg-plus"))
+    assert iu["p_value"] == {"auc": None, "logloss": None}
+    assert plus["p_value"]["auc"] == p_value([0.9] * 14, [0.80] * 7 + [0.82] * 7)
+    assert plus["p_value"]["auc"] < 0.001
 
 
 def test_figures_are_drawn_also_where_a_score_is_missing(tmp_path: Path) -> None:
     names = draw.per_period(made(star=None), tmp_path)
     assert names == ["auc_per_period.png", "logloss_per_period.png"]
     assert all((tmp_path / name).read_bytes().startswith(b"\x89PNG") for name in names)
+
+
+def test_tuned_methods_have_figures_of_their_own(tmp_path: Path) -> None:
+    figures = made()
+    names = draw.per_period({**figures, "tuned": {"methods": figures["methods"]}}, tmp_path, tuned=True)
+    assert names == ["tuned_auc_per_period.png", "tuned_logloss_per_period.png"]
+    assert {path.name for path in tmp_path.iterdir()} == set(names)
 
 
 def test_a_sweep_is_drawn_by_its_values(tmp_path: Path) -> None:
