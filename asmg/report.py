@@ -9,6 +9,7 @@ from statistics import fmean, median
 from typing import Any
 
 from rich import box
+from rich.console import JustifyMethod
 from rich.table import Table
 
 from serving.board import Measure, Row
@@ -98,12 +99,22 @@ def table(rows: Sequence[Row], title: str | None = None) -> Table:
     """Periods as rows: samples, scores, what serves, seconds in each stage."""
     drawn = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
     shadows = shadows_of(rows)
-    beside = [f"AUC {name}" for name in shadows]
-    for name in ("period", "samples", "AUC Θ", "AUC Θ*", *beside, "LogLoss Θ", "LogLoss Θ*"):
-        drawn.add_column(name, justify="right")
-    drawn.add_column("serves", no_wrap=True)
-    for name in ("close s", "train s", "generate s", "swap s", "close to served s"):
-        drawn.add_column(name, justify="right", no_wrap=True)
+    beside = [f"AUC {name}".replace("-", "- ") for name in shadows]  # long names break at their hyphens
+    stages = ("close s", "train s", "generate s", "swap s", "close to served s")
+    for name in (
+        "period",
+        "samples",
+        "AUC Θ",
+        "AUC Θ*",
+        *beside,
+        "LogLoss Θ",
+        "LogLoss Θ*",
+        "serves",
+        *stages,
+    ):
+        widest = max(map(len, name.split()))
+        side: JustifyMethod = "left" if name == "serves" else "right"
+        drawn.add_column(name, justify=side, min_width=max(6, widest))
     for row in rows:
         served, seconds = row.served or row.word, row.seconds
         drawn.add_row(
