@@ -1,0 +1,61 @@
+"""`python -m bench.generator`: made-up work of every size; with --full or --data what these say instead."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from rich.console import Console
+
+from bench.generator.full import measure_full
+from bench.generator.machine import Figures, Tell
+from bench.generator.measure import measure
+from bench.generator.period import measure_period
+from bench.generator.report import tables
+from stream.errors import AsmgError
+from trainer.device import choose_device
+
+
+def main() -> None:
+    """Measure and print."""
+    options = _options()
+    console = Console(stderr=True)
+    try:
+        with console.status("measuring") as status:
+            found = _measured(options, lambda what: status.update(what))
+    except (AsmgError, ValueError) as error:
+        raise SystemExit(str(error)) from error
+    if options.json:
+        print(json.dumps(found, indent=2))
+        return
+    out = Console()
+    for one in tables(found):
+        out.print(one)
+
+
+def _measured(options: argparse.Namespace, tell: Tell) -> Figures:
+    device = choose_device(options.device, 1)
+    if options.data is not None:
+        return measure_period(options.data, options.batch[0], options.repeats, device, tell)
+    if options.full is not None:
+        return measure_full(options.full, options.rows[0], options.batch[0], options.repeats, device)
+    return measure(options.rows, options.batch, options.repeats, device, tell=tell)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser("python -m bench.generator", description=__doc__)
+    parser.add_argument(
+        "--rows", type=int, nargs="+", default=[10**4, 10**5, 10**6, 10**7], help="of each of two tables"
+    )
+    parser.add_argument("--batch", type=int, nargs="+", default=[256, 1024], help="examples in a step")
+    parser.add_argument("--repeats", type=int, default=5, help="trainings of which the median is told")
+    parser.add_argument("--full", type=int, metavar="N", help="asmg-gru-full at N models against k = 3")
+    parser.add_argument("--data", type=Path, help="a late period of these data, batch and all as in the loop")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--json", action="store_true", help="figures as JSON")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
