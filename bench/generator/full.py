@@ -10,7 +10,7 @@ from bench.generator.clock import Clock, middle
 from bench.generator.dense import dense_steps
 from bench.generator.machine import Figures, machine
 from bench.generator.methods import MULTI, K
-from bench.generator.training import DENSE_STEPS, begun, counted, training_parts
+from bench.generator.training import DENSE_STEPS, Given, begun, counted, training_parts
 from bench.generator.work import Shape, Work, make_work
 
 
@@ -31,15 +31,17 @@ def measure_full(
     full = replace(MULTI, name="asmg-gru-full")
     work = make_work(rows, models, models, shape, active=False, device=device)
     last = Work(rows, work.models[-K:], work.data[-K:], work.catalogue)
-    found: Figures = {"models": models, "k": K, "rows": rows, "batch": batch}
-    for name, method, k, given in (("multi", MULTI, K, last), ("full", full, models, work)):
+    given = []
+    for method, k, mine in ((MULTI, K, last), (full, models, work)):
         generator = method.generator(batch, k=k)
-        state = begun(generator, given)
-        parts = training_parts(method, generator, given, state, repeats, clock)
-        step = middle(dense_steps(generator, given, state, "own", DENSE_STEPS, clock))
+        given.append(Given(generator, mine, begun(generator, mine)))
+    found: Figures = {"models": models, "k": K, "rows": rows, "batch": batch}
+    parts = training_parts(MULTI, given, repeats, clock)
+    for name, one, spent in zip(("multi", "full"), given, parts, strict=True):
+        step = middle(dense_steps(one.generator, one.work, one.state, "own", DENSE_STEPS, clock))
         found |= {
-            f"{name}_seconds": parts["training"].seconds,
-            f"{name}_rows": counted(generator, given).rows,
+            f"{name}_seconds": spent["training"].seconds,
+            f"{name}_rows": counted(one.generator, one.work).rows,
             f"{name}_dense_step_ms": step.seconds * 1000,
         }
     found |= {

@@ -9,11 +9,13 @@ from typing import Any
 import torch
 
 from bench.generator.clock import Clock
-from bench.generator.limits import all_limits
+from bench.generator.limits import find_limits
 from bench.generator.machine import Figures, Tell, machine
 from bench.generator.methods import METHODS, K
+from bench.generator.sweep import shares as sweep_shares
 from bench.generator.sweep import swept
-from bench.generator.training import trained
+from bench.generator.training import begun, trained
+from bench.generator.training import shares as training_shares
 from bench.generator.work import Shape, make_work
 
 #: From these rows on, training's time is to stay the same.
@@ -30,21 +32,33 @@ def measure(
 ) -> Figures:
     """All figures for tables of these rows and batches of these sizes; medians of `repeats` trainings."""
     clock, where = Clock(device), machine(device)
-    limits = all_limits(clock)
-    training, sweep = [], []
+    limits = find_limits(clock)
+    training, sweep = list[Figures](), list[Figures]()
     for method in METHODS:
-        for size in rows:
-            tell(f"{method.name}, {size:,} rows")
-            work = make_work(size, K + method.before, K, shape, active=method.before > 0, device=device)
-            training += [trained(method, work, batch, repeats, clock, limits) for batch in batches]
-            sweep.append(swept(method, work, clock, limits))
-            del work  # or two would be held at once
+        tell(f"{method.name}, making tables")
+        models, active = K + method.before, method.before > 0
+        works = [make_work(size, models, K, shape, active=active, device=device) for size in rows]
+        states = [begun(method.generator(batch=1), work) for work in works]
+        for batch in batches:
+            tell(f"{method.name}, batch {batch}")
+            training += trained(method, works, states, batch, repeats, clock)
+        for work, state in zip(works, states, strict=True):
+            tell(f"{method.name}, sweep of {work.rows:,} rows")
+            sweep.append(swept(method, work, state, clock))
+        works.clear()  # or those of two methods would be held at once
+        states.clear()
+        del work, state
+    limits = limits.faster(find_limits(clock))
     return {
         "machine": where | {"load_after": os.getloadavg()[0]},
-        "limits": limits,
-        "training": training,
+        "limits": {
+            "multiply_adds_per_second": limits.multiply_adds,
+            "sigmoids_per_second": limits.sigmoids,
+            "copied_bytes_per_second": limits.copied,
+        },
+        "training": [one | training_shares(one, limits) for one in training],
         "independence": independence(training),
-        "sweep": sweep,
+        "sweep": [one | sweep_shares(one, limits) for one in sweep],
     }
 
 

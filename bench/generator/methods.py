@@ -36,8 +36,9 @@ class Method:
     carries: Callable[[int, int], Moved]  # width, d
 
     def generator(self, batch: int, seed: int = 0, k: int = K) -> Gru | Plus:
-        """With the settings' defaults otherwise."""
-        settings = MetagenSettings(generator=self.name, k=k, full_k=k)
+        """With the settings' defaults otherwise; k: models in the window, or at most in a full sequence."""
+        full = self.name == "asmg-gru-full"
+        settings = MetagenSettings(generator=self.name, k=K if full else k, full_k=k)
         if self.module is plus:
             return Plus(settings, batch, seed)
         return Gru(settings, batch, seed, GRU[self.name])

@@ -117,7 +117,7 @@ def _sweep(sweep: Sequence[Found]) -> Iterator[Table | str]:
     for one in sweep:
         name, rows = one["method"], f"{one['rows']:,}"
         for what in ("generate", "carry"):
-            took, rate = f"{one[f'{what}_seconds']:.3f}", _giga(one[f"{what}_bytes_per_second"])
+            took, rate = f"{one[f'{what}_seconds']:.3f}", _giga(one[f"{what}_bytes"] / one[f"{what}_seconds"])
             shares = (_percent(one[f"{what}_share_of_{limit}"]) for limit in ("copy", "sigmoid"))
             speed.add_row(name, rows, what, took, rate, *shares)
         held = (f"{one[f'{what}_mib']:,.0f}" for what in ("tables", "hidden"))
