@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from metagen.kernels import join, join_categories
+from metagen.kernels import join, join_categories, lay_out
 from metagen.touched import Touched
 from trainer.batches import POOLING_EPSILON, Bags, Batch, Examples, shuffled
 from trainer.catalogue import Ints
@@ -39,6 +39,8 @@ class Joint:
 
     rows: dict[str, Tensor]  # table -> [r] places in the period's touched rows, each once
     counts: dict[str, list[int]]  # table -> for each step, oldest first, how many of them it needs
+    #: table -> [Σ counts] the rows of each step, the newest step's first, as row · k + step from 0
+    places: dict[str, Tensor]
     #: All runs as one batch, the newest step's first. Its indices are places among the rows of the steps,
     #: `rows[name][: counts[name][i]]`, laid one behind the other in this order.
     whole: Batch
@@ -71,11 +73,9 @@ class Joint:
 
     def shares(self, weights: Sequence[float]) -> Tensor:
         """[n] what each example of `whole` counts for: its step's weight by the number of its examples."""
-        parts = [
-            np.full(size.examples, weight / max(size.examples, 1))
-            for weight, size in zip(reversed(weights), reversed(self.sizes), strict=True)
-        ]
-        return torch.from_numpy(np.concatenate(parts)).to(self.whole.label.device)
+        examples = [size.examples for size in reversed(self.sizes)]
+        share = [weight / max(n, 1) for weight, n in zip(reversed(weights), examples, strict=True)]
+        return torch.from_numpy(np.repeat(share, examples)).to(self.whole.label.device)
 
 
 def joint_batches(
@@ -133,23 +133,29 @@ def _chunk(touched: Touched, joint: Examples, cuts: Ints, device: torch.device |
         label=tensor(joint.label[order]),
         activity=None if joint.activity is None else tensor(joint.activity[order]),
     )
-    return _cut(runs, np.concatenate([sizes, entries[:, :, None]], 2), counts)
+    places = {
+        name: tensor(lay_out(of, np.ascontiguousarray(counts[:, :, t])))
+        for t, (name, of) in enumerate(zip(of_table, rows, strict=True))
+    }
+    return _cut(runs, places, np.concatenate([sizes, entries[:, :, None]], 2), counts)
 
 
-def _cut(runs: Batch, sizes: Ints, counts: Ints) -> Iterator[Joint]:
+def _cut(runs: Batch, places: Mapping[str, Tensor], sizes: Ints, counts: Ints) -> Iterator[Joint]:
     """Run by run, from their sizes [runs, k, 4] and counts of rows [runs, k, tables], newest step first."""
     ends = np.cumsum(sizes.sum(1), 0).tolist()
     row_ends = np.cumsum(counts[:, -1], 0).tolist()  # the oldest step needs them all
-    at, row_at = Size(0, 0, 0, 0), [0] * counts.shape[2]
-    for run, (end, row_to) in enumerate(zip(ends, row_ends, strict=True)):
+    place_ends = np.cumsum(counts.sum(1), 0).tolist()
+    at, row_at, place_at = Size(0, 0, 0, 0), [0] * counts.shape[2], [0] * counts.shape[2]
+    for run, (end, row_to, place_to) in enumerate(zip(ends, row_ends, place_ends, strict=True)):
         to, mine = Size(*end), counts[run, ::-1].T.tolist()
         yield Joint(
             rows={name: runs.rows[name][row_at[t] : row_to[t]] for t, name in enumerate(runs.rows)},
             counts={name: mine[t] for t, name in enumerate(runs.rows)},
+            places={name: places[name][place_at[t] : place_to[t]] for t, name in enumerate(runs.rows)},
             whole=_part(runs, at, to),
             sizes=[Size(*one) for one in sizes[run, ::-1].tolist()],
         )
-        at, row_at = to, row_to
+        at, row_at, place_at = to, row_to, place_to
 
 
 def _part(batch: Batch, at: Size, to: Size) -> Batch:

@@ -132,3 +132,22 @@ def join_categories(
             entries[run, s], counts[run, s] = w - w_step, c - c_run
             start += c - c_run
     return (index, begins, weight), run_rows[:c], entries, counts
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def lay_out(rows: Array, counts: Array) -> Array:
+    """[Σ counts] the rows that each step of each run needs, newest step first, as row · k + step from 0.
+
+    rows: of each run, one run behind the other; counts [runs, k]: how many of its run's first rows a step
+    needs, newest step first, the last of them all.
+    """
+    runs, k = counts.shape
+    places = np.empty(counts.sum(), np.int64)
+    begin, at = 0, 0
+    for run in range(runs):
+        for s in range(k):
+            for place in range(begin, begin + counts[run, s]):
+                places[at] = rows[place] * k + k - 1 - s
+                at += 1
+        begin += counts[run, k - 1]
+    return places

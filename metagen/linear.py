@@ -80,7 +80,7 @@ class Linear:
 def linear_loss(part: Part, joint: Joint, omega: Mapping[str, Tensor]) -> Tensor:
     """L(Θ* | batch), a scalar (eq. 3), from the rows the batch touches alone."""
     tables = {
-        name: combined(omega, name, part.tables[name].index_select(1, rows))
+        name: combined(omega, name, part.tables[name].index_select(0, rows).transpose(0, 1))
         for name, rows in joint.rows.items()
     }
     return loss_of(forward(tables, combined_mlp(omega, part), joint.whole), joint.whole.label)

@@ -18,7 +18,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from metagen.generator import Model
 from metagen.gru import step_weights
 from metagen.joint import Joint
-from metagen.rowcell import cell, initial_cell, output, unroll
+from metagen.rowcell import cell, initial_cell, output, unroll, with_one
 from metagen.settings import MetagenSettings
 from metagen.sweep import blocks
 from metagen.touched import Touched
@@ -86,7 +86,7 @@ class Plus:
         """
         window, device = RowWindow(models), models[-1].theta.tables["user"].device
         touched = Touched.of(data, catalogue, device)
-        inputs = {name: window.inputs(name, rows) for name, rows in touched.rows.items()}
+        inputs = {name: with_one(window.inputs(name, rows)) for name, rows in touched.rows.items()}
         hidden = {name: hidden_of(state.hidden[name], rows)[:, 0] for name, rows in touched.rows.items()}
         rates = self.rates(-(-len(data[-1]) // self.batch))
         weights = step_weights(self.settings.weights, self.k)
@@ -122,12 +122,13 @@ def window_loss(
 ) -> Tensor:
     """Σ λ_i L(Θ_i* | slice of D_{i+1}), a scalar (eq. 7), from the rows the slices touch alone.
 
-    inputs: table -> [touched, k, n]; hidden: table -> [touched, d], both of the period's touched rows.
+    inputs: table -> [touched, k, n + 1], as `unroll` takes them; hidden: table -> [touched, d]; both of the
+    period's touched rows.
     """
     stars = {
         name: unroll(
             bank_of(omega, name),
-            inputs[name].index_select(0, rows),
+            inputs[name].flatten(0, 1).index_select(0, joint.places[name]),
             hidden[name].index_select(0, rows),
             joint.counts[name],
         )

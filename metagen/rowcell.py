@@ -43,12 +43,18 @@ def initial_cell(seed: int, name: str, width: int, slot: bool, d: int) -> dict[s
 
 def cell(weights: Cell, v: Tensor, h: Tensor) -> Tensor:
     """[R, d] the hidden states after one more model; v [R, n], h [R, d] those before it."""
-    return _step(weights["u"], weights["w"], weights["b"], v, h)[0]
+    u, w, d = weights["u"], weights["w"], h.shape[1]
+    gates = torch.addmm(weights["b"], v, u.T)  # [R, 3d]
+    zr = torch.addmm(gates[:, : 2 * d], h, w[: 2 * d].T).sigmoid_()
+    q = tanh_(torch.addmm(gates[:, 2 * d :], zr[:, d:] * h, w[2 * d :].T))
+    return torch.lerp(h, q, zr[:, :d])  # (1 - z)∘h + z∘q
 
 
 def output(weights: Cell, v: Tensor, h: Tensor) -> Tensor:
     """[R, o] θ*: an offset to the θ_i [R, e] that v begins with; its bias slot, if there is one, is zero."""
-    return _output(weights["w_y"], weights["b_y"], v, h, width_of(weights))
+    star, width = torch.addmm(weights["b_y"], h, weights["w_y"].T), width_of(weights)
+    star[:, :width] += v[:, :width]
+    return star
 
 
 def width_of(weights: Cell) -> int:
@@ -59,78 +65,81 @@ def width_of(weights: Cell) -> int:
 def unroll(weights: Cell, v: Tensor, h: Tensor, counts: Sequence[int]) -> Tensor:
     """[ΣR_i, o] θ* of each model of the window, the newest first; differentiable in the weights alone.
 
-    v: [R, k, n] inputs of R rows from k models, oldest first; h: [R, d] the hidden states before them; of
-    model i only the first R_i = counts[i] rows are gone through, R = R_1 >= R_2 >= ….
+    v: [ΣR_i, n + 1] what is read of R_i = counts[i] rows of model i, R_1 >= R_2 >= …, and a 1 for the bias
+    (`with_one`), oldest model first in the counts and newest first in v; each model's rows are the first R_i
+    of the same rows. h: [R_1, d] the hidden states before them all.
     """
     stars: Tensor = _Unroll.apply(v, h, tuple(counts), *(weights[name] for name in WEIGHTS))
     return stars
 
 
-def _step(u: Tensor, w: Tensor, b: Tensor, v: Tensor, h: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """h [R, d] after one model, and what its gradient needs: z and r [R, 2d], r∘h and q [R, d]."""
-    d = h.shape[1]
-    gates = torch.addmm(b, v, u.T)  # [R, 3d]
-    zr = torch.addmm(gates[:, : 2 * d], h, w[: 2 * d].T).sigmoid_()
-    rh = zr[:, d:] * h
-    q = tanh_(torch.addmm(gates[:, 2 * d :], rh, w[2 * d :].T))
-    return torch.lerp(h, q, zr[:, :d]), zr, rh, q  # (1 - z)∘h + z∘q
-
-
-def _output(w_y: Tensor, b_y: Tensor, v: Tensor, h: Tensor, width: int) -> Tensor:
-    star = torch.addmm(b_y, h, w_y.T)
-    star[:, :width] += v[:, :width]
-    return star
+def with_one(v: Tensor) -> Tensor:
+    """[…, n + 1] inputs […, n] with a 1 behind, which biases are the weights of."""
+    return torch.nn.functional.pad(v, (0, 1), value=1.0)
 
 
 class _Unroll(torch.autograd.Function):
-    """`unroll` with its gradient by hand: through the steps backwards, all rows of a step at once.
+    """`unroll` with its gradient by hand: what autograd would compute, without a graph.
 
-    It computes what autograd would, without a graph, and adds up the weights' gradients in place.
+    Units lie first and rows last, those of all steps side by side, so every operation runs along memory, and
+    what does not go from step to step is done for all of them at once.
     """
 
     @staticmethod
     def forward(ctx: Any, v: Tensor, h: Tensor, counts: tuple[int, ...], *weights: Tensor) -> Tensor:
         u, w, b, w_y, b_y = weights
+        d, newest_first = w.shape[1], list(reversed(counts))
+        w_zr, w_q = w[: 2 * d], w[2 * d :]
+        gates = torch.mm(torch.cat([u, b[:, None]], 1), v.T)  # [3d, ΣR_i]
+        after, rh = (v.new_empty(d, len(v)) for _ in range(2))
+        zrs, zs, rs, qs = (
+            torch.split(part, newest_first, 1)
+            for part in (gates[: 2 * d], gates[:d], gates[d : 2 * d], gates[2 * d :])
+        )
+        rhs, afters = torch.split(rh, newest_first, 1), torch.split(after, newest_first, 1)
+        before, befores = h.T.contiguous(), []
+        for i, count in zip(reversed(range(len(counts))), counts, strict=True):
+            before = before[:, :count]
+            befores.append(before)
+            zrs[i].addmm_(w_zr, before).sigmoid_()
+            torch.mul(rs[i], before, out=rhs[i])
+            tanh_(qs[i].addmm_(w_q, rhs[i]))
+            before = torch.lerp(before, qs[i], zs[i], out=afters[i])  # (1 - z)∘h + z∘q
+        ctx.of_steps, ctx.of_all, ctx.weights = (zrs, zs, rs, qs, befores), (v, rh, after), weights
+        stars = torch.addmm(b_y[:, None], w_y, after).T.contiguous()
         width = (u.shape[1] - ACTIVITY) // 2
-        stars = v.new_empty(sum(counts), len(b_y))
-        steps, end = [], len(stars)
-        for i, count in enumerate(counts):
-            of_step = v[:count, i]
-            before = h[:count]
-            h, *kept = _step(u, w, b, of_step, before)
-            steps.append((of_step, before, h, *kept))
-            torch.addmm(b_y, h, w_y.T, out=stars[end - count : end])
-            stars[end - count : end, :width] += of_step[:, :width]
-            end -= count
-        ctx.steps, ctx.weights = steps, weights
+        stars[:, :width] += v[:, :width]
         return stars
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (of_stars,) = gradients
-        u, w, b, w_y, _ = ctx.weights
-        d = w.shape[1]
-        w_zr, w_q = w[: 2 * d], w[2 * d :]
-        of_u, of_w, of_b = torch.zeros_like(u), torch.zeros_like(w), torch.zeros_like(b)
-        of_w_y, of_b_y = torch.zeros_like(w_y), of_stars.sum(0)
-        of_h, start = of_stars.new_empty(0, d), 0
-        for i in reversed(range(len(ctx.steps))):
-            v, before, h, zr, rh, q = ctx.steps[i]
-            z, r, of_star = zr[:, :d], zr[:, d:], of_stars[start : start + len(v)]
-            start += len(v)
-            of_w_y.addmm_(of_star.T, h)
-            g = of_star @ w_y  # [R_i, d] by h_i
-            g[: len(of_h)] += of_h
-            gates = v.new_empty(len(v), 3 * d)
-            by_q = tanh_backward(g * z, q, grad_input=gates[:, 2 * d :])
-            by_rh = by_q @ w_q  # [R_i, d]
-            torch.mul(g, q - before, out=gates[:, :d])
-            torch.mul(by_rh, before, out=gates[:, d : 2 * d])
-            by_zr = sigmoid_backward(gates[:, : 2 * d], zr, grad_input=gates[:, : 2 * d])
-            of_u.addmm_(gates.T, v)
-            of_b += gates.sum(0)
-            of_w[: 2 * d].addmm_(by_zr.T, before)
-            of_w[2 * d :].addmm_(by_q.T, rh)
-            if i:
-                of_h = torch.addcmul(g, g, z, value=-1).addcmul_(by_rh, r).addmm_(by_zr, w_zr)
-        return None, None, None, of_u, of_w, of_b, of_w_y, of_b_y
+        _, w, _, w_y, _ = ctx.weights
+        v, rh, after = ctx.of_all
+        zrs, zs, rs, qs, befores = ctx.of_steps
+        d, newest_first = w.shape[1], [one.shape[1] for one in qs]
+        w_zr, w_q, of_w = w[: 2 * d].T, w[2 * d :].T, torch.zeros_like(w)
+        of_gates = v.new_empty(3 * d, len(v))
+        of_zrs, of_zs, of_rs, of_qs = (
+            torch.split(part, newest_first, 1)
+            for part in (of_gates[: 2 * d], of_gates[:d], of_gates[d : 2 * d], of_gates[2 * d :])
+        )
+        of_afters = torch.split(torch.mm(w_y.T, of_stars.T), newest_first, 1)  # [d, R_i] by h_i
+        of_h = of_afters[0][:, :0]
+        for i, before in enumerate(reversed(befores)):
+            g, z, q = of_afters[i], zs[i], qs[i]
+            g[:, : of_h.shape[1]] += of_h
+            tanh_backward(g * z, q, grad_input=of_qs[i])
+            by_rh = torch.mm(w_q, of_qs[i])  # [d, R_i]
+            torch.mul(g, q - before, out=of_zs[i])
+            torch.mul(by_rh, before, out=of_rs[i])
+            sigmoid_backward(of_zrs[i], zrs[i], grad_input=of_zrs[i])
+            of_w[: 2 * d].addmm_(of_zrs[i], before.T)
+            if i + 1 < len(befores):
+                of_h = torch.addcmul(g, g, z, value=-1).addcmul_(by_rh, rs[i]).addmm_(w_zr, of_zrs[i])
+        torch.mm(of_gates[2 * d :], rh.T, out=of_w[2 * d :])
+        of_u_and_b = torch.mm(v.T, of_gates.T).T
+        return (
+            None, None, None,
+            of_u_and_b[:, :-1], of_w, of_u_and_b[:, -1], of_stars.T @ after.T, of_stars.sum(0),
+        )  # fmt: skip

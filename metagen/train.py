@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from metagen.joint import Joint, joint_batches
+from metagen.laid import Laid
 from metagen.settings import MetagenSettings
 from metagen.touched import Touched
 from trainer.adam import DenseAdam, Moments, zero_moments
@@ -37,14 +38,16 @@ def train(
 
     A function of its arguments, bit for bit, on a CPU with a given number of threads.
     """
-    trained = {name: tensor.clone() for name, tensor in omega.items()}
+    laid = Laid.of(omega, learning_rate)
     if settings.moments == "fresh":
-        moments = zero_moments(trained)
-    adam = DenseAdam(trained, moments, learning_rate)
-    device = next(iter(trained.values())).device
+        moments = zero_moments(omega)
+    flat = laid.joined(omega)
+    adam = DenseAdam(flat, Moments(laid.joined(moments.m), laid.joined(moments.v), moments.step), laid.rates)
+    device = next(iter(omega.values())).device
     for epoch in range(settings.epochs):
         for joint in joint_batches(touched, batch, seed, epoch, device):
-            leaves = {name: tensor.detach().requires_grad_() for name, tensor in trained.items()}
-            gradients = torch.autograd.grad(loss(leaves, joint), list(leaves.values()))
+            leaves = {name: tensor.detach().requires_grad_() for name, tensor in flat.items()}
+            gradients = torch.autograd.grad(loss(laid.parted(leaves), joint), list(leaves.values()))
             adam.step(dict(zip(leaves, gradients, strict=True)))
-    return trained, adam.moments()
+    moved = adam.moments()
+    return laid.parted(flat), Moments(laid.parted(moved.m), laid.parted(moved.v), moved.step)

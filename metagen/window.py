@@ -43,7 +43,7 @@ class Window:
     def part(self, rows: Mapping[str, Tensor]) -> Part:
         """Some rows of each table."""
         tables = {
-            name: torch.stack([model.index_select(0, rows[name]) for model in models])
+            name: torch.stack([model.index_select(0, rows[name]) for model in models], 1)
             for name, models in self.tables.items()
         }
         return Part(tables, self.mlp, self.shapes)
@@ -53,7 +53,7 @@ class Window:
 class Part:
     """The rows of a window that a period's training touches."""
 
-    tables: dict[str, Tensor]  # [k, touched, e] each
+    tables: dict[str, Tensor]  # [touched, k, e] each
     mlp: Tensor  # [k, S]
     shapes: dict[str, torch.Size]
 

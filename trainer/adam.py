@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.optim.adam import adam
 
 #: Adam's decay of the first and of the second moment.
 BETA1, BETA2 = 0.9, 0.999
@@ -68,35 +69,44 @@ class DenseAdam:
         rates = (
             learning_rate if isinstance(learning_rate, Mapping) else dict.fromkeys(parameters, learning_rate)
         )
-        by_rate: dict[float, list[Tensor]] = {}
-        for name, parameter in self.parameters.items():
-            by_rate.setdefault(rates[name], []).append(parameter)
-        groups = [{"params": some, "lr": rate} for rate, some in by_rate.items()]
-        self.optimizer = torch.optim.Adam(groups, betas=(BETA1, BETA2), eps=EPSILON, fused=True)
-        for name, parameter in self.parameters.items():
-            self.optimizer.state[parameter] = {
-                "step": torch.tensor(float(moments.step), device=parameter.device),
-                "exp_avg": moments.m[name].clone(memory_format=torch.contiguous_format),
-                "exp_avg_sq": moments.v[name].clone(memory_format=torch.contiguous_format),
-            }
+        self.by_rate: dict[float, list[str]] = {}
+        for name in self.parameters:
+            self.by_rate.setdefault(rates[name], []).append(name)
+        self.m, self.v = (
+            {name: of[name].clone(memory_format=torch.contiguous_format) for name in self.parameters}
+            for of in (moments.m, moments.v)
+        )
+        self.counts = {
+            name: torch.tensor(float(moments.step), device=one.device)
+            for name, one in self.parameters.items()
+        }
         self.steps = moments.step
 
     def step(self, gradients: Mapping[str, Tensor]) -> None:
         """One step with these gradients, one per parameter and of its shape."""
-        for name, parameter in self.parameters.items():
-            # The fused kernel goes through memory as it lies; autograd may hand out a transposed gradient.
-            parameter.grad = gradients[name].contiguous()
-        self.optimizer.step()
+        for rate, names in self.by_rate.items():
+            adam(
+                [self.parameters[name] for name in names],
+                # The fused kernel goes through memory as it lies; autograd may hand out a transposed one.
+                [gradients[name].contiguous() for name in names],
+                [self.m[name] for name in names],
+                [self.v[name] for name in names],
+                [],
+                [self.counts[name] for name in names],
+                fused=True,
+                amsgrad=False,
+                beta1=BETA1,
+                beta2=BETA2,
+                lr=rate,
+                weight_decay=0.0,
+                eps=EPSILON,
+                maximize=False,
+            )
         self.steps += 1
 
     def moments(self) -> Moments:
         """The moments now."""
-        state = {name: self.optimizer.state[parameter] for name, parameter in self.parameters.items()}
-        return Moments(
-            {name: one["exp_avg"] for name, one in state.items()},
-            {name: one["exp_avg_sq"] for name, one in state.items()},
-            self.steps,
-        )
+        return Moments(dict(self.m), dict(self.v), self.steps)
 
 
 def step_rows(

@@ -61,7 +61,7 @@ def coordinate_cell(d: int) -> tuple[int, int, int]:
 
 def row_cell(width: int, outputs: int, d: int) -> tuple[int, int, int]:
     """The same of ASMG+'s cell for a row of a table with vectors of this width."""
-    inputs = 2 * width + ACTIVITY
+    inputs = 2 * width + ACTIVITY + 1  # the 1 that biases are the weights of
     forward = 3 * d * inputs + 3 * d * d + outputs * d
     return forward, forward + outputs * d + 3 * d * d, 2 * d * d
 

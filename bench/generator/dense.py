@@ -125,7 +125,8 @@ def _rows(generator: Plus, work: Work, state: GeneratorState, form: Form) -> Los
         """[R, o] θ* of each model."""
         cell, v = bank_of(omega, name), inputs[name]
         if form == "own":
-            whole = rowcell.unroll(cell, v, hidden[name], [len(v)] * len(window))
+            newest = rowcell.with_one(v).flip(1).transpose(0, 1).flatten(0, 1)
+            whole = rowcell.unroll(cell, newest, hidden[name], [len(v)] * len(window))
             return whole.view(len(window), len(v), -1).unbind()[::-1]  # the newest comes first
         return list(row_unroll(cell, v, hidden[name]))
 

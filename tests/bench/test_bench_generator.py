@@ -104,8 +104,8 @@ def test_multiply_adds_of_a_case_by_hand() -> None:
     # d = 1: U 3, W 3, to θ* 1; their gradient the same, and h 1, r∘h 1, z and r 2, which the first spares.
     cells = 2 * 9 + 27 * 2
     assert multi_multiply_adds(found, narrow(), 1) == (7 + 11) * cells - 2 * (2 * 5 + 27) + base
-    # Seven inputs, three outputs: U 21, W 3, to θ* 3.
-    assert plus_multiply_adds(found, narrow(), 1) == (27 + 33) * 9 - 2 * 5 + base
+    # Seven inputs and the 1 for biases, three outputs: U and b 24, W 3, to θ* 3.
+    assert plus_multiply_adds(found, narrow(), 1) == (30 + 36) * 9 - 2 * 5 + base
 
 
 @methods

@@ -27,8 +27,7 @@ def part_of(window, hidden, touched):
     part = window.part(touched.rows)
     part = Part(double(part.tables), part.mlp.double(), part.shapes)
     some = {name: hidden_of(hidden[name], rows).double() for name, rows in touched.rows.items()}
-    some = {name: one.permute(1, 2, 0).contiguous() for name, one in some.items()}
-    return part, some | {MLP: hidden[MLP].double().mT.contiguous()}
+    return part, some | {MLP: hidden[MLP].double()}
 
 
 def coordinate_cell(bank, theta, h):

@@ -75,8 +75,8 @@ def loss_of_slices(window, slices, omega, hidden):
     data, catalogue = slices
     touched = Touched.of(data, catalogue)
     (joint,) = joint_batches(touched, 10_000, 0, 0)
-    some = {name: hidden[name][rows].permute(1, 2, 0) for name, rows in touched.rows.items()}
-    some[SCALARS] = hidden[SCALARS].mT
+    some = {name: hidden[name][rows] for name, rows in touched.rows.items()}
+    some[SCALARS] = hidden[SCALARS]
     return window_loss(window.part(touched.rows), joint, omega, some, LINEAR, residual=False)
 
 

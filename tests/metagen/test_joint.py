@@ -61,6 +61,8 @@ def test_rows_are_named_once_and_those_that_late_steps_read_come_first(random_pe
         for name, rows in joint.rows.items():
             assert len(rows.unique()) == len(rows) == joint.counts[name][0]
             assert joint.counts[name] == sorted(joint.counts[name], reverse=True)
+            places = [rows[: joint.counts[name][step]] * 3 + step for step in (2, 1, 0)]
+            np.testing.assert_array_equal(joint.places[name], np.concatenate(places))
         newest = joint.steps()[-1]
         assert set(newest.user.tolist()) == set(range(joint.counts["user"][-1]))
 

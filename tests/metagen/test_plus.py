@@ -6,6 +6,7 @@ import torch
 from dense import first_joint, row_cell, row_loss, row_unroll
 
 from metagen.plus import Plus, RowWindow, carry, sweep, window_loss
+from metagen.rowcell import with_one
 from metagen.settings import MetagenSettings
 from metagen.window import GeneratorState, bank_of, hidden_block, hidden_of
 from trainer.activity import Activity, activity_inputs
@@ -28,7 +29,7 @@ def test_the_gradient_from_touched_rows_is_the_dense_one(random_period, categori
     window = RowWindow(models[-5:-1])
     touched, joint, slices = first_joint(data[-3:], catalogue, 16)
     leaves = [{name: one.double().requires_grad_() for name, one in state.omega.items()} for _ in range(2)]
-    inputs = {name: window.inputs(name, some).double() for name, some in touched.rows.items()}
+    inputs = {name: with_one(window.inputs(name, some)).double() for name, some in touched.rows.items()}
     hidden = {name: hidden_of(state.hidden[name], some)[:, 0].double() for name, some in touched.rows.items()}
     one, two = (
         window_loss(inputs, joint, leaves[0], hidden, LINEAR),
