@@ -19,6 +19,10 @@ from trainer.vocabulary import Vocabulary, id_hashes, initial_vectors, uniform
 #: The strategy whose base model is matrix factorisation.
 FACTORISED = "sml-mf"
 
+#: The kernel that products of vectors enter the MLP by: what a net of so few units cannot make of the vectors
+#: themselves (product layers: Qu et al., ICDM 2016).
+PRODUCTS = "product_kernel"
+
 #: What begins the names of a calibrator's tensors (metagen/calibrator.py).
 CALIBRATOR = "calibrator_"
 
@@ -55,8 +59,9 @@ def forward(tables: Mapping[str, Tensor], mlp: Mapping[str, Tensor], batch: Batc
 
     tables: the rows the batch touches, as Θ or a generator has them; e is the width of vectors, w = e without
     categories and 2e with; n examples over i items. A generator may give users and items a bias slot: one
-    column more, which is added to the logit. A base that reads activity adds c·relu(C f + c') of it, and a
-    model with a calibrator what that says. Without kernels the model is `factorised`.
+    column more, which is added to the logit. With a product kernel the MLP reads s∘v and u∘v beside [u|s|v].
+    A base that reads activity adds c·relu(C f + c') of it, and a model with a calibrator what that says.
+    Without kernels the model is `factorised`.
     """
     if "kernel1" not in mlp:
         return factorised(tables, mlp, batch)
@@ -67,9 +72,10 @@ def forward(tables: Mapping[str, Tensor], mlp: Mapping[str, Tensor], batch: Batc
         items = torch.cat([items, pool(tables["category"], batch.category)], 1)  # [i, w]
     v = embedding(batch.item, items)  # [n, w] eq. 9
     s = pool(items, batch.history)  # [n, w] the user's sequence
-    x = torch.cat([u, s, v], 1)  # [n, e + 2w]
-    x = relu(linear(x, mlp["kernel1"].T, mlp["bias1"]))  # [n, l1]
-    x = relu(linear(x, mlp["kernel2"].T, mlp["bias2"]))  # [n, l2]
+    x = linear(torch.cat([u, s, v], 1), mlp["kernel1"].T, mlp["bias1"])  # [n, e + 2w] to [n, l1]
+    if PRODUCTS in mlp:
+        x = torch.addmm(x, torch.cat([s * v, u * v[:, :e]], 1), mlp[PRODUCTS])  # [n, w + e] to [n, l1]
+    x = relu(linear(relu(x), mlp["kernel2"].T, mlp["bias2"]))  # [n, l2]
     logit = linear(x, mlp["kernel3"].T, mlp["bias3"])[:, 0]  # [n] eq. 10
     if user.shape[1] > e:
         logit = logit + user[:, e] + item[:, e][batch.item]  # [n]
@@ -133,6 +139,8 @@ def initial_mlp(settings: TrainerSettings, seed: int, with_categories: bool) -> 
     shapes: dict[str, tuple[int, ...]] = {}
     for layer, (fan_in, fan_out) in enumerate(pairwise(units), start=1):
         shapes |= {f"kernel{layer}": (fan_in, fan_out), f"bias{layer}": (fan_out,)}
+    if settings.products:
+        shapes[PRODUCTS] = (settings.embedding * (3 if with_categories else 2), units[1])
     if settings.strategy == "iu-activity":
         shapes |= {
             "activity_kernel1": (2 * len(INACTIVE), ACTIVITY_UNITS),

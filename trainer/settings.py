@@ -66,6 +66,11 @@ class TrainerSettings(BaseModel):
         description="sml, sml-mf: how often the transfer module is trained on the period's data; before each "
         "time but the first, the model updated on the data before is trained on them again",
     )
+    products: bool = Field(
+        default=True,
+        description="inputs of the MLP beside the paper's: the products, coordinate by coordinate, of the "
+        "item's vector with the mean of the history and with the user's vector; false: the paper's alone",
+    )
     embedding: int = Field(default=8, ge=1, le=1024, description="width of every embedding vector")
     batch: int = Field(
         default=256, ge=1, description="samples, drawn negatives included, in one step of Adam"

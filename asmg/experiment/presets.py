@@ -11,6 +11,7 @@ from stream.errors import ConfigurationError
 PRESETS: dict[str, Sequence[str]] = {
     "default": (),
     "paper": (
+        "trainer.products=false",
         "trainer.batch=256",
         "trainer.learning_rate=1e-3",
         "trainer.moments=carried",

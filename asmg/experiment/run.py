@@ -138,10 +138,13 @@ def _opened(options: Options, protocol: Protocol, seed: int) -> tuple[str, Sourc
 
 
 def _plan(options: Options, protocol: Protocol, dataset: str, source: Source, settings: Settings) -> Plan:
-    """In a stream the users of a click log share rows, as in the demo, unless a setting says otherwise."""
+    """In a stream the users of a click log share rows, as in the demo, and the paper's base model has the
+    paper's inputs alone, unless a setting says otherwise."""
     trainer, stream = settings.trainer, settings.stream
     if protocol == "stream" and dataset in CLICK_LOGS and "user_rows" not in trainer.model_fields_set:
         trainer = trainer.model_copy(update={"user_rows": SHARED_ROWS})
+    if protocol == "paper" and "products" not in trainer.model_fields_set:
+        trainer = trainer.model_copy(update={"products": False})
     if options.periods < 2:
         raise ConfigurationError("--periods: 2 or more, for a model is scored on the period after it")
     return Plan(

@@ -86,7 +86,7 @@ def two_sets():
 
 def narrow(width=2):
     """Θ of vectors of width 2: layers of 6, 3, 1 and 1 units, 27 scalars."""
-    settings = TrainerSettings(strategy="iu", embedding=width)
+    settings = TrainerSettings(strategy="iu", embedding=width, products=False)
     tables = {name: torch.zeros(10, width) for name in ("user", "item")}
     return Theta(tables, initial_mlp(settings, 0, False))
 

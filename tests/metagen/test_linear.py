@@ -56,7 +56,7 @@ def test_there_is_a_weight_per_model_for_each_dimension_and_each_scalar_and_they
         "user/alpha": (8, 3),
         "item/alpha": (8, 3),
         "category/alpha": (8, 3),
-        f"{MLP}/alpha": (40 * 20 + 20 + 20 * 10 + 10 + 10 + 1, 3),
+        f"{MLP}/alpha": (40 * 20 + 24 * 20 + 20 + 20 * 10 + 10 + 10 + 1, 3),
     }
     assert all(one.any() for one in state.omega.values())
     ones = torch.ones(3, 5, 8)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import gelu, linear
 
-from trainer.model import Theta
+from trainer.model import PRODUCTS, Theta
 from trainer.vocabulary import id_hashes, uniform
 
 #: Filters of the first and of the second convolution, of a table's module and of an MLP tensor's.
@@ -23,7 +23,16 @@ TABLE_FILTERS, MLP_FILTERS = (10, 5), (5, 3)
 #: Hidden units of a table's module.
 TABLE_HIDDEN = 20
 #: Hidden units of an MLP tensor's module; matrix factorisation's only tensor is like the last bias.
-MLP_HIDDEN = {"kernel1": 80, "bias1": 40, "kernel2": 40, "bias2": 20, "kernel3": 20, "bias3": 2, "bias": 2}
+MLP_HIDDEN = {
+    "kernel1": 80,
+    PRODUCTS: 80,
+    "bias1": 40,
+    "kernel2": 40,
+    "bias2": 20,
+    "kernel3": 20,
+    "bias3": 2,
+    "bias": 2,
+}
 
 #: Added to the length |previous| that a product is divided by.
 LENGTH_EPSILON = 1e-15
