@@ -6,7 +6,7 @@ v = [θ_i ; θ_i - θ_{i-1} ; f_i] and f_i says how active the row's id was.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -92,10 +92,7 @@ class _Unroll(torch.autograd.Function):
         w_zr, w_q = w[: 2 * d], w[2 * d :]
         gates = torch.mm(torch.cat([u, b[:, None]], 1), v.T)  # [3d, ΣR_i]
         after, rh = (v.new_empty(d, len(v)) for _ in range(2))
-        zrs, zs, rs, qs = (
-            torch.split(part, newest_first, 1)
-            for part in (gates[: 2 * d], gates[:d], gates[d : 2 * d], gates[2 * d :])
-        )
+        zrs, zs, rs, qs = _by_step(gates, newest_first)
         rhs, afters = torch.split(rh, newest_first, 1), torch.split(after, newest_first, 1)
         before, befores = h.T.contiguous(), []
         for i, count in zip(reversed(range(len(counts))), counts, strict=True):
@@ -107,7 +104,7 @@ class _Unroll(torch.autograd.Function):
             before = torch.lerp(before, qs[i], zs[i], out=afters[i])  # (1 - z)∘h + z∘q
         ctx.of_steps, ctx.of_all, ctx.weights = (zrs, zs, rs, qs, befores), (v, rh, after), weights
         stars = torch.addmm(b_y[:, None], w_y, after).T.contiguous()
-        width = (u.shape[1] - ACTIVITY) // 2
+        width = width_of({"u": u})
         stars[:, :width] += v[:, :width]
         return stars
 
@@ -120,10 +117,7 @@ class _Unroll(torch.autograd.Function):
         d, newest_first = w.shape[1], [one.shape[1] for one in qs]
         w_zr, w_q, of_w = w[: 2 * d].T, w[2 * d :].T, torch.zeros_like(w)
         of_gates = v.new_empty(3 * d, len(v))
-        of_zrs, of_zs, of_rs, of_qs = (
-            torch.split(part, newest_first, 1)
-            for part in (of_gates[: 2 * d], of_gates[:d], of_gates[d : 2 * d], of_gates[2 * d :])
-        )
+        of_zrs, of_zs, of_rs, of_qs = _by_step(of_gates, newest_first)
         of_afters = torch.split(torch.mm(w_y.T, of_stars.T), newest_first, 1)  # [d, R_i] by h_i
         of_h = of_afters[0][:, :0]
         for i, before in enumerate(reversed(befores)):
@@ -143,3 +137,10 @@ class _Unroll(torch.autograd.Function):
             None, None, None,
             of_u_and_b[:, :-1], of_w, of_u_and_b[:, -1], of_stars.T @ after.T, of_stars.sum(0),
         )  # fmt: skip
+
+
+def _by_step(gates: Tensor, counts: list[int]) -> Iterator[tuple[Tensor, ...]]:
+    """Views of gates [3d, Σ counts]: z and r together, z, r, and q, each as [units, count] step by step."""
+    d = len(gates) // 3
+    parts = gates[: 2 * d], gates[:d], gates[d : 2 * d], gates[2 * d :]
+    return (torch.split(part, counts, 1) for part in parts)
