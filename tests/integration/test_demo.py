@@ -75,27 +75,29 @@ class Demo:
         found: dict[str, Any] = json.loads(self.figures.read_text())
         return found
 
+    def workers(self, command: str) -> list[psutil.Process]:
+        """The processes of a worker: one, or none before it starts and after it ends."""
+        children = psutil.Process(self.process.pid).children()
+        return [child for child in children if words_of(child)[1:4] == ["-m", "asmg", command]]
+
     def worker(self, command: str) -> psutil.Process:
-        """The process of a worker."""
-        for child in psutil.Process(self.process.pid).children():
-            if words_of(child)[1:4] == ["-m", "asmg", command]:
-                return child
-        pytest.fail(f"no {command} runs")
+        """The process of a worker that runs."""
+        found = self.workers(command)
+        return found[0] if found else pytest.fail(f"no {command} runs")
 
     def kill_replay_when_it_has_sent_some(self) -> None:
-        """Before it is done: it waits for periods to be trained, and none has been."""
-        replays: list[psutil.Process] = []
-
-        def sent() -> bool:
-            children = psutil.Process(self.process.pid).children()
-            replays[:] = [child for child in children if words_of(child)[1:4] == ["-m", "asmg", "replay"]]
-            try:
-                return any(metric(fetch(metrics_of(one)), "asmg_replay_row") for one in replays)
-            except OSError:
-                return False
-
-        until(sent, PATIENCE)
-        replays[0].kill()
+        """Before it is done: it waits for periods to be trained, and training is held meanwhile."""
+        until(lambda: self.workers("replay"), PATIENCE)
+        train = self.worker("train")
+        train.suspend()
+        try:
+            until(
+                lambda: any(metric(metrics_of(one), "asmg_replay_row") for one in self.workers("replay")),
+                PATIENCE,
+            )
+            self.worker("replay").kill()
+        finally:
+            train.resume()
 
 
 @pytest.fixture
@@ -129,10 +131,14 @@ def words_of(process: psutil.Process) -> list[str]:
         return []
 
 
-def metrics_of(worker: psutil.Process) -> str:
-    """Where a replay tells its metrics."""
-    words = words_of(worker)
-    return f"http://127.0.0.1:{words[words.index('--metrics-port') + 1] if words else 0}/metrics"
+def metrics_of(replay: psutil.Process) -> str:
+    """What a replay tells of itself; nothing before it does, and once it has ended."""
+    words = words_of(replay)
+    port = words[words.index("--metrics-port") + 1] if words else 0
+    try:
+        return fetch(f"http://127.0.0.1:{port}/metrics")
+    except OSError:
+        return ""
 
 
 def processes_of(folder: Path) -> list[psutil.Process]:
