@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits, embedding, embedding_bag, linear, relu
+from torch.nn.functional import binary_cross_entropy_with_logits, embedding, embedding_bag, linear, pad, relu
 
 from trainer.activity import INACTIVE
 from trainer.batches import Bags, Batch
@@ -59,7 +59,8 @@ def forward(tables: Mapping[str, Tensor], mlp: Mapping[str, Tensor], batch: Batc
 
     tables: the rows the batch touches, as Θ or a generator has them; e is the width of vectors, w = e without
     categories and 2e with; n examples over i items. A generator may give users and items a bias slot: one
-    column more, which is added to the logit. With a product kernel the MLP reads s∘v and u∘v beside [u|s|v].
+    column more, which is added to the logit. With a product kernel the MLP reads s∘v, u∘v and l∘v beside
+    [u|s|v], l being the vector of the history's newest item.
     A base that reads activity adds c·relu(C f + c') of it, and a model with a calibrator what that says.
     Without kernels the model is `factorised`.
     """
@@ -74,7 +75,8 @@ def forward(tables: Mapping[str, Tensor], mlp: Mapping[str, Tensor], batch: Batc
     s = pool(items, batch.history)  # [n, w] the user's sequence
     x = linear(torch.cat([u, s, v], 1), mlp["kernel1"].T, mlp["bias1"])  # [n, e + 2w] to [n, l1]
     if PRODUCTS in mlp:
-        x = torch.addmm(x, torch.cat([s * v, u * v[:, :e]], 1), mlp[PRODUCTS])  # [n, w + e] to [n, l1]
+        products = torch.cat([s * v, u * v[:, :e], newest(items, batch.history) * v], 1)  # [n, 2w + e]
+        x = torch.addmm(x, products, mlp[PRODUCTS])  # [n, l1]
     x = relu(linear(relu(x), mlp["kernel2"].T, mlp["bias2"]))  # [n, l2]
     logit = linear(x, mlp["kernel3"].T, mlp["bias3"])[:, 0]  # [n] eq. 10
     if user.shape[1] > e:
@@ -117,6 +119,13 @@ def pool(vectors: Tensor, bags: Bags) -> Tensor:
     return embedding_bag(bags.index, vectors, bags.offsets, mode="sum", per_sample_weights=weight)
 
 
+def newest(vectors: Tensor, bags: Bags) -> Tensor:
+    """[n, w] the vector that each bag begins with; zero where a bag is empty."""
+    ends = pad(bags.offsets[1:], (0, 1), value=len(bags.index))
+    begin = pad(bags.index, (0, 1))[bags.offsets]  # an empty bag may begin behind the last index
+    return embedding(begin, vectors) * (ends > bags.offsets).to(vectors.dtype)[:, None]
+
+
 def loss_of(logits: Tensor, label: Tensor) -> Tensor:
     """Mean log loss, a scalar (eq. 11)."""
     return binary_cross_entropy_with_logits(logits, label.to(logits.dtype))
@@ -140,7 +149,7 @@ def initial_mlp(settings: TrainerSettings, seed: int, with_categories: bool) -> 
     for layer, (fan_in, fan_out) in enumerate(pairwise(units), start=1):
         shapes |= {f"kernel{layer}": (fan_in, fan_out), f"bias{layer}": (fan_out,)}
     if settings.products:
-        shapes[PRODUCTS] = (settings.embedding * (3 if with_categories else 2), units[1])
+        shapes[PRODUCTS] = (settings.embedding * (5 if with_categories else 3), units[1])
     if settings.strategy == "iu-activity":
         shapes |= {
             "activity_kernel1": (2 * len(INACTIVE), ACTIVITY_UNITS),

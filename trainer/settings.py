@@ -69,9 +69,10 @@ class TrainerSettings(BaseModel):
     products: bool = Field(
         default=True,
         description="inputs of the MLP beside the paper's: the products, coordinate by coordinate, of the "
-        "item's vector with the mean of the history and with the user's vector; false: the paper's alone",
+        "item's vector with the mean of the history, with its newest item's vector and with the user's; "
+        "false: the paper's alone",
     )
-    embedding: int = Field(default=8, ge=1, le=1024, description="width of every embedding vector")
+    embedding: int = Field(default=16, ge=1, le=1024, description="width of every embedding vector")
     batch: int = Field(
         default=256, ge=1, description="samples, drawn negatives included, in one step of Adam"
     )

@@ -19,7 +19,7 @@ from asmg.experiment.methods import chosen, sweep_of
 from asmg.experiment.outcome import write_report
 from asmg.experiment.periods import Protocol, periods_of
 from asmg.experiment.plan import LOCK, Plan
-from asmg.experiment.presets import preset
+from asmg.experiment.presets import PAPERS_MODEL, preset
 from asmg.experiment.schedule import run_all, units_of
 from asmg.experiment.tune import Found, search, validation
 from asmg.experiment.units import Unit
@@ -138,13 +138,17 @@ def _opened(options: Options, protocol: Protocol, seed: int) -> tuple[str, Sourc
 
 
 def _plan(options: Options, protocol: Protocol, dataset: str, source: Source, settings: Settings) -> Plan:
-    """In a stream the users of a click log share rows, as in the demo, and the paper's base model has the
-    paper's inputs alone, unless a setting says otherwise."""
+    """In a stream the users of a click log share rows, as in the demo, and under the paper's protocol the
+    base model is the paper's, unless a setting says otherwise."""
     trainer, stream = settings.trainer, settings.stream
-    if protocol == "stream" and dataset in CLICK_LOGS and "user_rows" not in trainer.model_fields_set:
-        trainer = trainer.model_copy(update={"user_rows": SHARED_ROWS})
-    if protocol == "paper" and "products" not in trainer.model_fields_set:
-        trainer = trainer.model_copy(update={"products": False})
+    usual: dict[str, object] = {}
+    if protocol == "paper":
+        usual = dict(PAPERS_MODEL)
+    elif dataset in CLICK_LOGS:
+        usual = {"user_rows": SHARED_ROWS}
+    trainer = trainer.model_copy(
+        update={name: value for name, value in usual.items() if name not in trainer.model_fields_set}
+    )
     if options.periods < 2:
         raise ConfigurationError("--periods: 2 or more, for a model is scored on the period after it")
     return Plan(

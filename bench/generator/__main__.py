@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _measured(options: argparse.Namespace, tell: Tell) -> Figures:
     device, shape = choose_device(options.device, 1), Shape(options.ids, options.positives)
     if options.data is not None:
-        return measure_period(options.data, options.batch[0], options.repeats, device, tell)
+        return measure_period(options.data, options.batch[0], options.width, options.repeats, device, tell)
     if options.full is not None:
         return measure_full(options.full, options.rows[0], options.batch[0], options.repeats, device, shape)
     return measure(options.rows, options.batch, options.repeats, device, shape, tell)
@@ -56,6 +56,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--positives", type=int, default=Shape.positives, help="of a period")
     parser.add_argument("--full", type=int, metavar="N", help="asmg-gru-full at N models against k = 3")
     parser.add_argument("--data", type=Path, help="a late period of these data, batch and all as in the loop")
+    parser.add_argument(
+        "--width", type=int, default=8, help="of vectors, with --data; goals are for the paper's 8"
+    )
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--json", action="store_true", help="figures as JSON")
     return parser.parse_args(arguments)

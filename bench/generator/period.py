@@ -24,7 +24,7 @@ from trainer.snapshot import Parts
 #: The period that is timed.
 NUMBER = 30
 
-#: Seconds each stage is to take at most on one core of a CPU.
+#: Seconds each stage is to take at most on one core of a CPU, at the paper's width of vectors.
 GOALS = {
     "base update": 0.8,
     "reading and scoring": 0.3,
@@ -36,6 +36,7 @@ GOALS = {
 def measure_period(
     data: Path,
     batch: int,
+    width: int,
     repeats: int,
     device: torch.device,
     tell: Tell = lambda what: None,  # noqa: ARG005
@@ -47,7 +48,7 @@ def measure_period(
     """
     settings = settings_of(())
     dataset, source = source_of(data, None)
-    trainer = settings.trainer.model_copy(update={"strategy": "iu", "batch": batch})
+    trainer = settings.trainer.model_copy(update={"strategy": "iu", "batch": batch, "embedding": width})
     if dataset in CLICK_LOGS and "user_rows" not in trainer.model_fields_set:
         trainer = trainer.model_copy(update={"user_rows": SHARED_ROWS})
     tell(f"reading {data}")
@@ -55,7 +56,7 @@ def measure_period(
     del source
     clock, seed = Clock(device), settings.stream.seed
     warm_up(device)
-    found = {"machine": machine(device), "data": dataset, "period": NUMBER, "batch": batch}
+    found = {"machine": machine(device), "data": dataset, "period": NUMBER, "batch": batch, "width": width}
     tell(f"learning {NUMBER - 1} periods")
     snapshots = _learnt(trainer, seed, device, periods[:-1])
     tell("timing the base")

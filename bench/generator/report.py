@@ -156,7 +156,7 @@ def _full(full: Found) -> Iterator[Table | str]:
 
 
 def _stages(found: Found) -> Table:
-    title = f"{found['data']}, period {found['period']}, batch {found['batch']}"
+    title = f"{found['data']}, period {found['period']}, batch {found['batch']}, width {found['width']}"
     table = _table(title, "stage | s | passed s | goal s")
     for name, one in found["stages"].items():
         table.add_row(name, f"{one['seconds']:.2f}", f"{one['elapsed']:.2f}", f"{one['goal']:.1f}")

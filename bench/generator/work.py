@@ -63,7 +63,7 @@ def make_work(
     """
     if rows < shape.ids:
         raise ValueError(f"{shape.ids:,} ids need as many rows, not {rows:,}")
-    settings = TrainerSettings(strategy="iu", categories="no", products=False)
+    settings = TrainerSettings(strategy="iu", categories="no", embedding=8, products=False)
     mlp = {name: one.to(device) for name, one in initial_mlp(settings, seed, False).items()}
     random = torch.Generator(device).manual_seed(seed)
     snapshots = [

@@ -22,7 +22,10 @@ def loop():
     return _loop
 
 
-def _loop(periods, settings, trainer=TrainerSettings(batch=16, init_rows=16, strategy="iu"), seed=0):  # noqa: B008 frozen
+TRAINER = TrainerSettings(embedding=8, batch=16, init_rows=16, strategy="iu")
+
+
+def _loop(periods, settings, trainer=TRAINER, seed=0):
     """(models, data, catalogue, state, star) after the last of the periods, as the two workers have them."""
     catalogue = Catalogue(trainer, bool(len(periods[0].category)))
     generator = generator_of(settings, trainer.batch, seed)

@@ -8,7 +8,7 @@ from metagen.settings import MetagenSettings
 from trainer.model import initial_theta
 from trainer.settings import TrainerSettings
 
-TRAINER = TrainerSettings(batch=16, init_rows=16, strategy="iu")
+TRAINER = TrainerSettings(embedding=8, batch=16, init_rows=16, strategy="iu")
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_a_row_that_is_new_counts_with_its_initial_vector_before(run, settings, 
 
 
 def test_a_row_that_never_moved_keeps_its_bits_in_the_moving_average(random_period, loop):
-    lazy = TrainerSettings(batch=16, moments="lazy", item_rows="hash:200", strategy="iu")
+    lazy = TrainerSettings(embedding=8, batch=16, moments="lazy", item_rows="hash:200", strategy="iu")
     ema = MetagenSettings(generator="ema", decay=0.7)
     _, _, catalogue, _, star = loop([random_period(seed, items=20) for seed in range(6)], ema, lazy)
     initial = initial_theta(catalogue.columns(), lazy, 0).tables["item"]

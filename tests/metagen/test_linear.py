@@ -19,7 +19,7 @@ LINEAR = generator_of(SETTINGS, 16, 0)
 @pytest.mark.parametrize("rows", ["grow", "hash:11"])
 def test_the_gradient_from_touched_rows_is_the_dense_one(random_period, categories, rows, loop):
     periods = [random_period(seed, items=40, categories=categories) for seed in range(6)]
-    trainer = TrainerSettings(batch=16, item_rows=rows, strategy="iu")
+    trainer = TrainerSettings(embedding=8, batch=16, item_rows=rows, strategy="iu")
     models, data, catalogue, state, _ = loop(periods, SETTINGS, trainer)
     window = Window.of([one.theta for one in models[-4:-1]])
     leaves = [{name: one.double().requires_grad_() for name, one in state.omega.items()} for _ in range(2)]
@@ -56,7 +56,7 @@ def test_there_is_a_weight_per_model_for_each_dimension_and_each_scalar_and_they
         "user/alpha": (8, 3),
         "item/alpha": (8, 3),
         "category/alpha": (8, 3),
-        f"{MLP}/alpha": (40 * 20 + 24 * 20 + 20 + 20 * 10 + 10 + 10 + 1, 3),
+        f"{MLP}/alpha": (40 * 20 + 40 * 20 + 20 + 20 * 10 + 10 + 10 + 1, 3),
     }
     assert all(one.any() for one in state.omega.values())
     ones = torch.ones(3, 5, 8)

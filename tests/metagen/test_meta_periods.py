@@ -16,48 +16,54 @@ from trainer.settings import TrainerSettings
 CPU = torch.device("cpu")
 CASES = [
     (
-        TrainerSettings(batch=16, user_rows="hash:9", strategy="iu"),
+        TrainerSettings(embedding=8, batch=16, user_rows="hash:9", strategy="iu"),
         MetagenSettings(generator="asmg-gru-multi"),
     ),
     (
-        TrainerSettings(batch=16, moments="lazy", strategy="iu"),
+        TrainerSettings(embedding=8, batch=16, moments="lazy", strategy="iu"),
         MetagenSettings(generator="asmg-gru-multi", k=2, residual=False, gate_biases=True),
     ),
     (
-        TrainerSettings(batch=16, item_rows="hash:7", strategy="iu"),
+        TrainerSettings(embedding=8, batch=16, item_rows="hash:7", strategy="iu"),
         MetagenSettings(generator="asmg-gru-multi", moments="fresh", k=1),
     ),
     (
-        TrainerSettings(batch=16, user_rows="hash:9", strategy="iu"),
+        TrainerSettings(embedding=8, batch=16, user_rows="hash:9", strategy="iu"),
         MetagenSettings(generator="asmg-plus", k=2),
     ),
     (
-        TrainerSettings(batch=16, strategy="iu-activity", user_rows="hash:9"),
+        TrainerSettings(embedding=8, batch=16, strategy="iu-activity", user_rows="hash:9"),
         MetagenSettings(generator="asmg-plus", k=2),
     ),
     (
-        TrainerSettings(batch=16, strategy="iu-activity"),
+        TrainerSettings(embedding=8, batch=16, strategy="iu-activity"),
         MetagenSettings(generator="asmg-gru-multi", k=2),
     ),
-    (TrainerSettings(batch=16, strategy="iu"), MetagenSettings(generator="asmg-gru-single")),
-    (TrainerSettings(batch=16, strategy="iu"), MetagenSettings(generator="asmg-gru-full")),
+    (TrainerSettings(embedding=8, batch=16, strategy="iu"), MetagenSettings(generator="asmg-gru-single")),
+    (TrainerSettings(embedding=8, batch=16, strategy="iu"), MetagenSettings(generator="asmg-gru-full")),
     (
-        TrainerSettings(batch=16, moments="lazy", strategy="iu"),
+        TrainerSettings(embedding=8, batch=16, moments="lazy", strategy="iu"),
         MetagenSettings(generator="asmg-gru-full", full_k=3),
     ),
-    (TrainerSettings(batch=16, strategy="iu"), MetagenSettings(generator="asmg-gru-zero", k=2)),
+    (TrainerSettings(embedding=8, batch=16, strategy="iu"), MetagenSettings(generator="asmg-gru-zero", k=2)),
     (
-        TrainerSettings(batch=16, item_rows="hash:7", strategy="iu"),
+        TrainerSettings(embedding=8, batch=16, item_rows="hash:7", strategy="iu"),
         MetagenSettings(generator="asmg-gru-unif"),
     ),
-    (TrainerSettings(batch=16, strategy="iu"), MetagenSettings(generator="asmg-linear")),
-    (TrainerSettings(batch=16, moments="lazy", strategy="iu"), MetagenSettings(generator="average", k=2)),
-    (TrainerSettings(batch=16, strategy="iu"), MetagenSettings(generator="ema", decay=0.7)),
+    (TrainerSettings(embedding=8, batch=16, strategy="iu"), MetagenSettings(generator="asmg-linear")),
     (
-        TrainerSettings(batch=16, user_rows="hash:9", strategy="iu"),
+        TrainerSettings(embedding=8, batch=16, moments="lazy", strategy="iu"),
+        MetagenSettings(generator="average", k=2),
+    ),
+    (TrainerSettings(embedding=8, batch=16, strategy="iu"), MetagenSettings(generator="ema", decay=0.7)),
+    (
+        TrainerSettings(embedding=8, batch=16, user_rows="hash:9", strategy="iu"),
         MetagenSettings(generator="iu-calibrated"),
     ),
-    (TrainerSettings(batch=16, strategy="iu-activity"), MetagenSettings(generator="iu-calibrated")),
+    (
+        TrainerSettings(embedding=8, batch=16, strategy="iu-activity"),
+        MetagenSettings(generator="iu-calibrated"),
+    ),
 ]
 
 
@@ -116,7 +122,7 @@ def test_workers_restarted_before_any_period_make_the_same_bytes(random_period, 
 
 def test_a_growing_window_gets_as_many_period_sets_as_it_has_models(random_period):
     trainer, metagen, given = (
-        TrainerSettings(batch=16, strategy="iu"),
+        TrainerSettings(embedding=8, batch=16, strategy="iu"),
         MetagenSettings(generator="asmg-gru-full", full_k=3),
         [],
     )
@@ -148,7 +154,7 @@ def test_a_growing_window_gets_as_many_period_sets_as_it_has_models(random_perio
 )
 def test_a_state_of_another_form_is_refused_with_the_settings_to_mend(random_period, was, now):
     trainer, was, now = (
-        TrainerSettings(batch=16, strategy="iu"),
+        TrainerSettings(embedding=8, batch=16, strategy="iu"),
         MetagenSettings(**was),
         MetagenSettings(**now),
     )

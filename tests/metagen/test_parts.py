@@ -24,9 +24,9 @@ def ipc(table):
 
 @pytest.fixture
 def trained(random_period):
-    catalogue = Catalogue(TrainerSettings(strategy="iu"), with_categories=True)
+    catalogue = Catalogue(TrainerSettings(embedding=8, strategy="iu"), with_categories=True)
     catalogue.extend(random_period(0, categories=3))
-    theta = initial_theta(catalogue.columns(), TrainerSettings(strategy="iu"), 0)
+    theta = initial_theta(catalogue.columns(), TrainerSettings(embedding=8, strategy="iu"), 0)
     state = Gru(MetagenSettings(generator="asmg-gru-multi", d=5), 16, 0).initial(theta)
     torch.manual_seed(0)
     noise = [{name: torch.rand_like(one) for name, one in state.omega.items()} for _ in range(2)]

@@ -15,7 +15,7 @@ from trainer.model import Theta, forward, grown
 from trainer.settings import TrainerSettings
 
 SETTINGS = MetagenSettings(generator="asmg-plus", d=6)
-TRAINER = TrainerSettings(batch=16, init_rows=16, strategy="iu")
+TRAINER = TrainerSettings(embedding=8, batch=16, init_rows=16, strategy="iu")
 LINEAR = [1 / 6, 2 / 6, 3 / 6]
 
 
@@ -24,7 +24,7 @@ LINEAR = [1 / 6, 2 / 6, 3 / 6]
 def test_the_gradient_from_touched_rows_is_the_dense_one(random_period, categories, rows, loop):
     periods = [random_period(seed, items=40, categories=categories) for seed in range(7)]
     models, data, catalogue, state, _ = loop(
-        periods, SETTINGS, TrainerSettings(batch=16, item_rows=rows, strategy="iu")
+        periods, SETTINGS, TrainerSettings(embedding=8, batch=16, item_rows=rows, strategy="iu")
     )
     window = RowWindow(models[-5:-1])
     touched, joint, slices = first_joint(data[-3:], catalogue, 16)

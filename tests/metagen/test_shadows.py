@@ -21,7 +21,7 @@ DEADLINE = 60
 
 def trainer(*shadows, **more):
     ports = {"metrics_port": 0, "shadow_metrics_port": 0}
-    return TrainerSettings(batch=16, user_rows="hash:9", shadow=shadows, **ports, **more)
+    return TrainerSettings(embedding=8, batch=16, user_rows="hash:9", shadow=shadows, **ports, **more)
 
 
 def run(place, broker, settings, metagen=METAGEN, *, beside=()):

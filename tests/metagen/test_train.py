@@ -16,7 +16,7 @@ from trainer.catalogue import Catalogue
 from trainer.model import Theta, grown, initial_theta
 from trainer.settings import TrainerSettings
 
-TRAINER = TrainerSettings(batch=16, init_rows=16, strategy="iu")
+TRAINER = TrainerSettings(embedding=8, batch=16, init_rows=16, strategy="iu")
 LINEAR = [1 / 6, 2 / 6, 3 / 6]
 
 
@@ -29,7 +29,7 @@ def test_the_gradient_from_touched_rows_is_the_dense_one(
 ):
     settings = MetagenSettings(generator=generator, residual=residual)
     gru = generator_of(settings, 16, 0)
-    trainer = TrainerSettings(batch=16, item_rows=rows, strategy="iu")
+    trainer = TrainerSettings(embedding=8, batch=16, item_rows=rows, strategy="iu")
     periods = [random_period(seed, items=40, categories=categories) for seed in range(6)]
     models, data, catalogue, state, _ = loop(periods, settings, trainer)
     window = Window.of([one.theta for one in models[:-1][-gru.k :]])

@@ -11,7 +11,7 @@ from trainer.kafka import Workplace
 from trainer.settings import TrainerSettings
 from trainer.worker import train
 
-TRAINER = TrainerSettings(batch=16, metrics_port=0, user_rows="hash:9", strategy="iu")
+TRAINER = TrainerSettings(embedding=8, batch=16, metrics_port=0, user_rows="hash:9", strategy="iu")
 METAGEN = MetagenSettings(generator="asmg-gru-multi", metrics_port=0, tau=1, k=2)
 #: Seconds a worker may take for all periods of a test.
 DEADLINE = 60

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from trainer.batches import Bags, Batch
-from trainer.model import PRODUCTS, forward, initial_mlp
+from trainer.model import PRODUCTS, forward, initial_mlp, newest
 from trainer.settings import TrainerSettings
 
 
@@ -42,39 +42,45 @@ def mlp_that_shows(inputs, products, wanted):
 
 @pytest.mark.parametrize(
     ("wanted", "product"),
-    [(0, 3.0 * 4), (1, 2.0 * 5), (2, 7.0 * 4), (3, 1.0 * 5)],  # s∘v, then u∘v
+    [(0, 3.0 * 4), (1, 2.0 * 5), (2, 7.0 * 4), (3, 1.0 * 5), (4, 2.0 * 4), (5, 1.0 * 5)],  # s∘v, u∘v, l∘v
 )
-def test_products_are_those_of_the_item_with_the_mean_of_the_history_and_with_the_user(wanted, product):
+def test_products_are_those_of_the_item_with_the_history_s_mean_the_user_and_the_newest_item(wanted, product):
     tables = {
         "user": torch.tensor([[7.0, 1.0]]),
         "item": torch.tensor([[4.0, 5.0], [2.0, 1.0], [4.0, 3.0]]),  # v; the history's mean is [3, 2]
     }
-    logit = forward(tables, mlp_that_shows(6, 4, wanted), batch_of_one([1, 2]))
+    logit = forward(tables, mlp_that_shows(6, 6, wanted), batch_of_one([1, 2]))
     assert logit.tolist() == [product]
 
 
 @pytest.mark.parametrize(
     ("wanted", "product"),
-    [(0, 3.0 * 4), (1, 0.25 * 0.5), (2, 7.0 * 4)],  # s∘v with the categories' part behind, then u∘v
+    [(0, 3.0 * 4), (1, 0.25 * 0.5), (2, 7.0 * 4), (3, 2.0 * 4), (4, 0.25 * 0.5)],  # s∘v of item, category; …
 )
-def test_with_categories_the_history_s_product_has_their_part_and_the_user_s_has_not(wanted, product):
+def test_with_categories_the_history_s_products_have_their_part_and_the_user_s_has_not(wanted, product):
     tables = {
         "user": torch.tensor([[7.0]]),
         "item": torch.tensor([[4.0], [2.0], [4.0]]),
         "category": torch.tensor([[0.5], [0.25]]),
     }
     category = Bags(torch.tensor([0, 1, 1]), torch.arange(3), torch.ones(3))
-    logit = forward(tables, mlp_that_shows(5, 3, wanted), batch_of_one([1, 2], category))
+    logit = forward(tables, mlp_that_shows(5, 5, wanted), batch_of_one([1, 2], category))
     assert logit.tolist() == [product]
 
 
 def test_without_a_history_only_the_user_s_product_is_left():
     tables = {"user": torch.tensor([[7.0, 1.0]]), "item": torch.ones(3, 2)}
-    logits = [forward(tables, mlp_that_shows(6, 4, wanted), batch_of_one([])).item() for wanted in range(4)]
-    assert logits == [0, 0, 7, 1]
+    logits = [forward(tables, mlp_that_shows(6, 6, wanted), batch_of_one([])).item() for wanted in range(6)]
+    assert logits == [0, 0, 7, 1, 0, 0]
 
 
-@pytest.mark.parametrize(("categories", "inputs", "products"), [(False, 24, 16), (True, 40, 24)])
+def test_the_newest_of_a_history_is_its_first_item_wherever_empty_ones_stand():
+    vectors, offsets = torch.tensor([[1.0], [2.0], [3.0]]), torch.tensor([0, 0, 2, 2, 3])
+    bags = Bags(torch.tensor([2, 0, 1]), offsets, torch.ones(3))
+    assert newest(vectors, bags)[:, 0].tolist() == [0, 3, 0, 2, 0]
+
+
+@pytest.mark.parametrize(("categories", "inputs", "products"), [(False, 24, 24), (True, 40, 40)])
 def test_settings_say_whether_products_are_read(categories, inputs, products):
     with_products, without = (
         initial_mlp(TrainerSettings(embedding=8, products=wanted), 0, categories) for wanted in (True, False)

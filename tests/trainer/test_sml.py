@@ -25,7 +25,9 @@ CPU = torch.device("cpu")
 
 
 def settings(strategy="sml", **more):
-    return TrainerSettings(strategy=strategy, batch=16, transfer_learning_rate=1e-2, **more)
+    return TrainerSettings(
+        **{"embedding": 8, "strategy": strategy, "batch": 16, "transfer_learning_rate": 1e-2} | more
+    )
 
 
 def after(chosen, periods):

@@ -256,6 +256,23 @@ def test_popular_negatives_change_what_is_learnt_under_both_protocols(asked: Ask
     assert uniform["methods"]["iu"]["auc"] != other["methods"]["iu"]["auc"]
 
 
+@pytest.mark.parametrize(
+    ("protocol", "sets", "model"),
+    [
+        ("paper", [], (8, False)),
+        ("paper", ["trainer.embedding=4"], (4, False)),
+        ("paper", ["trainer.products=true"], (8, True)),
+        ("stream", [], (16, True)),
+    ],
+)
+def test_under_the_paper_s_protocol_the_base_model_is_the_paper_s_unless_it_is_set(
+    asked: Ask, protocol: str, sets: list[str], model: tuple[int, bool]
+) -> None:
+    run(asked(protocol=protocol, methods=["iu"], periods=4, sets=["trainer.user_rows=grow", *sets]))
+    trainer = json.loads((asked().out / "settings.json").read_text())["trainer"]
+    assert (trainer["embedding"], trainer["products"]) == model
+
+
 def test_a_preset_is_other_settings_and_what_is_set_counts_before_it(asked: Ask) -> None:
     given = {"methods": ["iu"], "periods": 4, "preset": "paper"}
     run(asked(**given))
