@@ -14,11 +14,11 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from metagen.settings import MetagenSettings
+from metagen.settings import NEED_MLP, MetagenSettings
 from serving.settings import ServingSettings
 from stream.errors import ConfigurationError
 from stream.settings import KafkaSettings, StoreSettings, StreamSettings
-from trainer.settings import TrainerSettings
+from trainer.settings import FACTORISED, TrainerSettings
 
 #: Where settings are looked for unless `--config` or ASMG_CONFIG says otherwise.
 CONFIG = "asmg.toml"
@@ -61,16 +61,23 @@ class Settings(BaseSettings):
 def load(flags: dict[str, dict[str, object]] | None = None) -> Settings:
     """The settings as flags, environment and file give them.
 
-    Raises: ConfigurationError: one is unknown or has a wrong value; it is named.
+    Raises: ConfigurationError: one is unknown or has a wrong value (it is named), or two do not fit.
     """
     named = os.environ.get("ASMG_CONFIG")
     if named and not Path(named).is_file():
         raise ConfigurationError(f"there is no {named}: mend ASMG_CONFIG")
     try:
-        return Settings(**(flags or {}))  # type: ignore[arg-type]
+        settings = Settings(**(flags or {}))  # type: ignore[arg-type]
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(map(str, first["loc"]))
         raise ConfigurationError(f"setting {name}: {first['msg']} (given: {first['input']!r})") from error
     except (SettingsError, ValueError) as error:
         raise ConfigurationError(f"the settings cannot be read: {error}") from error
+    generator = settings.metagen.generator
+    if settings.trainer.strategy == FACTORISED and generator in NEED_MLP:
+        raise ConfigurationError(
+            f"metagen.generator {generator} adds to an MLP, and trainer.strategy {FACTORISED} has none: "
+            "set another strategy, or a generator for any model (asmg-linear, asmg-gru-…, average, ema)"
+        )
+    return settings

@@ -11,7 +11,6 @@ from trainer.settings import Device
 #: How the losses of a window's steps are weighted: j / Σj', all alike, or 2^j / Σ2^j'.
 StepWeights = Literal["linear", "uniform", "exponential"]
 
-
 #: The generators there are: ours, the paper's, and the controls, which train nothing.
 Generator = Literal[
     "asmg-plus",
@@ -25,6 +24,9 @@ Generator = Literal[
     "ema",
     "iu-calibrated",
 ]
+
+#: Those that take models with an MLP alone; matrix factorisation has none.
+NEED_MLP: tuple[Generator, ...] = ("asmg-plus", "iu-calibrated")
 
 
 class MetagenSettings(BaseModel):

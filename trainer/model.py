@@ -13,11 +13,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits, embedding, emb
 
 from trainer.activity import INACTIVE
 from trainer.batches import Bags, Batch
-from trainer.settings import TrainerSettings
+from trainer.settings import FACTORISED, TrainerSettings
 from trainer.vocabulary import Vocabulary, id_hashes, initial_vectors, uniform
-
-#: The strategy whose base model is matrix factorisation.
-FACTORISED = "sml-mf"
 
 #: The kernel that products of vectors enter the MLP by: what a net of so few units cannot make of the vectors
 #: themselves (product layers: Qu et al., ICDM 2016).

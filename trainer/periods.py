@@ -15,9 +15,9 @@ from trainer.activity import Activity, activity_after
 from trainer.adam import grown_moments, zero_moments
 from trainer.batches import Examples, make_examples
 from trainer.catalogue import Catalogue
-from trainer.model import FACTORISED, grown, initial_theta, table_width
+from trainer.model import grown, initial_theta, table_width
 from trainer.score import Score, score
-from trainer.settings import TrainerSettings
+from trainer.settings import FACTORISED, TrainerSettings
 from trainer.snapshot import Parts, Snapshot, read_catalogue, read_snapshot, snapshot_parts
 from trainer.strategies.contract import Lesson
 from trainer.strategies.names import strategy_of

@@ -22,6 +22,9 @@ NegativeDraw = Literal["uniform", "popular"]
 #: How Θ_{t-1} becomes Θ_t (method.md, Baselines).
 Strategy = Literal["iu", "iu-activity", "bu-3", "bu-5", "bu-7", "incctr", "spmf", "sml", "sml-mf"]
 
+#: The one whose base model is matrix factorisation.
+FACTORISED: Strategy = "sml-mf"
+
 
 class TrainerSettings(BaseModel):
     """The base model Θ and its update. The seed is the stream's and is passed beside these."""

@@ -11,8 +11,7 @@ from asmg.experiment.periods import Protocol
 from metagen.methods import ACTIVITY, GENERATORS, IU, ON_ACTIVITY, STRATEGIES
 from metagen.settings import MetagenSettings
 from stream.errors import ConfigurationError
-from trainer.model import FACTORISED
-from trainer.settings import TrainerSettings
+from trainer.settings import FACTORISED, TrainerSettings
 
 #: Strategies whose base model has another form than IU's.
 OTHER_FORM = (ACTIVITY, FACTORISED)

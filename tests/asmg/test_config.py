@@ -39,6 +39,10 @@ def test_environment_goes_before_the_file_and_flags_before_both(
         ("[trainer]\nbatch = 0\n", "trainer.batch"),
         ("[stream\n", "cannot be read"),
         ("[kitchen]\nsink = 1\n", "kitchen"),
+        (
+            '[trainer]\nstrategy = "sml-mf"\n',
+            "generator asmg-plus adds to an MLP, and trainer.strategy sml-mf",
+        ),
     ],
 )
 def test_a_wrong_setting_is_named_in_one_line(tmp_path: Path, text: str, named: str) -> None:
@@ -46,6 +50,12 @@ def test_a_wrong_setting_is_named_in_one_line(tmp_path: Path, text: str, named: 
     with pytest.raises(ConfigurationError, match=named) as caught:
         load()
     assert "\n" not in str(caught.value)
+
+
+def test_matrix_factorisation_goes_with_generators_that_take_any_model(tmp_path: Path) -> None:
+    text = '[trainer]\nstrategy = "sml-mf"\n[metagen]\ngenerator = "asmg-gru-multi"\n'
+    (tmp_path / "asmg.toml").write_text(text)
+    assert load().trainer.strategy == "sml-mf"
 
 
 def test_a_file_that_is_named_and_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
