@@ -9,8 +9,8 @@ from torch import Tensor
 
 from metagen.generator import Model
 from metagen.gru import glorot
+from metagen.rates import rate
 from metagen.settings import MetagenSettings
-from metagen.train import LEARNING_RATE
 from metagen.window import GeneratorState
 from trainer.adam import DenseAdam, zero_moments
 from trainer.batches import Examples, permutation
@@ -61,7 +61,7 @@ class Calibrator:
         label = torch.from_numpy(examples.label).to(device)
         omega = {name: tensor.clone() for name, tensor in state.omega.items()}
         moments = zero_moments(omega) if self.settings.moments == "fresh" else state.moments
-        adam = DenseAdam(omega, moments, self.settings.learning_rate or LEARNING_RATE)
+        adam = DenseAdam(omega, moments, self.settings.learning_rate or rate(len(examples), self.batch))
         for epoch in range(self.settings.epochs):
             order = torch.from_numpy(permutation(examples, self.seed, epoch)).to(device)
             for rows in torch.split(order, self.batch):

@@ -9,9 +9,10 @@ from torch import Tensor
 
 from metagen.generator import Model
 from metagen.joint import Joint
+from metagen.rates import LEARNING_RATE
 from metagen.settings import MetagenSettings
 from metagen.touched import Touched
-from metagen.train import LEARNING_RATE, train
+from metagen.train import train
 from metagen.window import MLP, GeneratorState, Part, Window, flat_mlp, shaped_mlp
 from trainer.adam import zero_moments
 from trainer.batches import Examples

@@ -11,10 +11,11 @@ from torch import Tensor
 from metagen.generator import Model
 from metagen.gru import initial_bank, step_weights, unroll
 from metagen.joint import Joint
+from metagen.rates import rate
 from metagen.settings import MetagenSettings, StepWeights
 from metagen.sweep import carry, sweep
 from metagen.touched import Touched
-from metagen.train import LEARNING_RATE, train
+from metagen.train import train
 from metagen.window import (
     MLP,
     GeneratorState,
@@ -101,7 +102,7 @@ class Gru:
             self.settings,
             self.batch,
             self.seed,
-            self.settings.learning_rate or LEARNING_RATE,
+            self.settings.learning_rate or rate(len(data[-1]), self.batch),
         )
         leaves_first = not self.variant.zero and len(window) == self.k
         carried = carry(window, omega, before) if leaves_first else grown_hidden(before, window.rows())

@@ -5,7 +5,6 @@ Ours, not the paper's; what each part of it is worth is measured in method.md.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from metagen.generator import Model
 from metagen.gru import step_weights
 from metagen.joint import Joint
+from metagen.rates import rate
 from metagen.rowcell import cell, initial_cell, output, unroll, with_one
 from metagen.settings import MetagenSettings
 from metagen.sweep import blocks
@@ -33,10 +33,8 @@ from trainer.model import Theta, forward
 #: Tables whose rows get a bias slot.
 SLOTS = ("user", "item")
 
-#: Steps a period at which the rates were measured, and the rates there (method.md): few steps ask for small
-#: ones. Between and beyond, the logarithm of the rate follows that of the steps, within these bounds.
-FEW, MANY = 12, 250
-CELLS, OWN_MLP = (1e-3, 1e-2), (1e-3, 3e-3)
+#: Learning rates of the generator's own MLP, for periods of few steps and of many (method.md).
+OWN_MLP = 1e-3, 3e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +86,7 @@ class Plus:
         touched = Touched.of(data, catalogue, device)
         inputs = {name: with_one(window.inputs(name, rows)) for name, rows in touched.rows.items()}
         hidden = {name: hidden_of(state.hidden[name], rows)[:, 0] for name, rows in touched.rows.items()}
-        rates = self.rates(-(-len(data[-1]) // self.batch))
+        rates = self.rates(len(data[-1]))
         weights = step_weights(self.settings.weights, self.k)
         omega, moments = train(
             state.omega,
@@ -106,10 +104,9 @@ class Plus:
         """One sweep over all rows, and the generator's own MLP."""
         return sweep(RowWindow(models), state.omega, state.hidden)
 
-    def rates(self, steps: int) -> tuple[float, float]:
-        """Learning rates of the cells and of the MLP in a period of that many steps."""
-        share = min(1.0, max(0.0, math.log(max(steps, 1) / FEW) / math.log(MANY / FEW)))
-        cells, mlp = (low ** (1 - share) * high**share for low, high in (CELLS, OWN_MLP))
+    def rates(self, examples: int) -> tuple[float, float]:
+        """Learning rates of the cells and of the MLP in a period of that many examples."""
+        cells, mlp = rate(examples, self.batch), rate(examples, self.batch, *OWN_MLP)
         return self.settings.learning_rate or cells, self.settings.mlp_learning_rate or mlp
 
 

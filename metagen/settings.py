@@ -75,8 +75,8 @@ class MetagenSettings(BaseModel):
     learning_rate: float | None = Field(
         default=None,
         gt=0,
-        description="Adam's learning rate on ω; by default 1e-2, for asmg-plus less where a period has few "
-        "steps",
+        description="Adam's learning rate on ω; by default 1e-2, less where a period has few steps (but for "
+        "asmg-linear)",
     )
     mlp_learning_rate: float | None = Field(
         default=None,

@@ -17,9 +17,6 @@ from metagen.settings import MetagenSettings
 from metagen.touched import Touched
 from trainer.adam import DenseAdam, Moments, zero_moments
 
-#: Adam's learning rate on ω (paper, 4.1.4).
-LEARNING_RATE = 1e-2
-
 #: ω as leaves, and a run of examples from each period set that is scored, to the loss, a scalar.
 Loss = Callable[[Mapping[str, Tensor], Joint], Tensor]
 

@@ -16,7 +16,6 @@ from asmg.experiment.plan import Plan
 from asmg.experiment.report import TEST, mean
 from asmg.experiment.schedule import units_of
 from asmg.experiment.units import Unit
-from metagen.train import LEARNING_RATE
 from stream.errors import ConfigurationError
 
 #: Of 31 periods the models of these many, right before those that are tested, are validated (paper: 21-23).
@@ -86,25 +85,19 @@ def _points(
 ) -> list[tuple[Method, dict[str, object]]]:
     """The method at each value of the axis, that which is given first, with the settings found before."""
     name, values = axis
-    points = [{**settings, name: value} for value in dict.fromkeys([given(plan, method, name), *values])]
+    points = [{**settings, name: value} for value in dict.fromkeys([given(plan, name), *values])]
     return [(_at(plan, method, point), point) for point in points]
 
 
 def _at(plan: Plan, method: Method, settings: Mapping[str, object]) -> Method:
     """The method varied by what is not given anyway: with the same settings it is the same method."""
-    return varied(
-        method, {name: value for name, value in settings.items() if value != given(plan, method, name)}
-    )
+    return varied(method, {name: value for name, value in settings.items() if value != given(plan, name)})
 
 
-def given(plan: Plan, method: Method, name: str) -> object:
+def given(plan: Plan, name: str) -> object:
     """The value of SECTION.NAME where the search changes nothing."""
     section, _, field = name.partition(".")
-    value = getattr(plan.trainer if section == "trainer" else plan.metagen, field)
-    if name == "metagen.learning_rate" and value is None and method.metagen is not None:
-        # Only asmg-plus has a rule of its own where nothing is set.
-        return None if method.metagen["generator"] == "asmg-plus" else LEARNING_RATE
-    return value
+    return getattr(plan.trainer if section == "trainer" else plan.metagen, field)
 
 
 def _logloss(plan: Plan, method: Method, periods: range) -> float | None:

@@ -18,8 +18,8 @@ from bench.generator.work import Work
 from metagen import gru, rowcell
 from metagen.multi import Gru
 from metagen.plus import Plus, RowWindow
+from metagen.rates import LEARNING_RATE
 from metagen.rowcell import width_of
-from metagen.train import LEARNING_RATE
 from metagen.window import MLP, GeneratorState, Window, bank_of, shaped_mlp
 from trainer.adam import DenseAdam
 from trainer.batches import Batch, Examples, make_batch, shuffled

@@ -119,9 +119,9 @@ def test_inputs_are_the_model_its_change_and_how_active_the_row_was(random_perio
 
 def test_few_steps_a_period_ask_for_small_rates():
     plus = Plus(MetagenSettings(), 256, 0)
-    assert plus.rates(1) == plus.rates(12) == pytest.approx((1e-3, 1e-3))
-    assert plus.rates(250) == plus.rates(4000) == pytest.approx((1e-2, 3e-3))
-    assert 1e-3 < plus.rates(60)[0] < 1e-2
+    assert plus.rates(1) == plus.rates(12 * 256) == pytest.approx((1e-3, 1e-3))
+    assert plus.rates(250 * 256) == plus.rates(4000 * 256) == pytest.approx((1e-2, 3e-3))
+    assert 1e-3 < plus.rates(60 * 256)[0] < 1e-2
     assert Plus(MetagenSettings(learning_rate=0.5, mlp_learning_rate=0.25), 256, 0).rates(1) == (0.5, 0.25)
 
 

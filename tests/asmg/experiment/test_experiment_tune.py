@@ -117,12 +117,13 @@ def test_what_is_given_stays_where_nothing_is_better_and_a_loss_that_is_not_fini
     assert found["asmg-plus"].best.settings == {"trainer.learning_rate": 2e-3, "metagen.learning_rate": None}
 
 
-def test_the_papers_generators_train_at_1e_2_where_nothing_is_set(tmp_path: Path) -> None:
+def test_a_generator_is_tried_at_the_rate_of_its_steps_and_at_set_ones(tmp_path: Path) -> None:
     plan = plan_in(tmp_path)
     runs = Runs(plan, {})
     found = search(plan, chosen(["asmg-gru-multi"]), runs)
-    assert runs.asked[1] == ["iu", "asmg-gru-multi", "asmg-gru-multi metagen.learning_rate=0.003"]
-    assert found["asmg-gru-multi"].best.settings["metagen.learning_rate"] == 1e-2
+    told = [f"asmg-gru-multi metagen.learning_rate={rate}" for rate in (0.003, 0.01)]
+    assert runs.asked[1] == ["iu", "asmg-gru-multi", *told]
+    assert found["asmg-gru-multi"].best.settings["metagen.learning_rate"] is None
 
 
 @pytest.mark.parametrize("name", [*get_args(Strategy), *get_args(Generator)])
