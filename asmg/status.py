@@ -10,20 +10,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from confluent_kafka import Consumer, KafkaException
+from confluent_kafka import Consumer
 from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 
 from asmg import report
-from asmg.broker import attached, require_answer
 from asmg.config import Settings
-from asmg.home import recall
 from asmg.positions import Position, positions
+from asmg.running import running
 from asmg.watch import Watch
-from stream import kafka
-from stream.errors import BrokerError, ConfigurationError
 from stream.topics import Topics
 from trainer.announced import Announced
 
@@ -65,24 +62,19 @@ class Stages:
 
 def status(settings: Settings, *, as_json: bool, watched: bool) -> None:
     """Print it, once or, a second apart, until Ctrl-C. Raises: AsmgError."""
-    settings = located(settings)
-    with attached(settings.kafka, settings.home) as broker:
-        require_answer(broker)
-        topics = Topics(settings.kafka.prefix)
-        client = kafka.consumer(broker, wait=10)
-        try:
-            _require_topics(client, topics)
-            with Watch(broker, topics) as watch, contextlib.suppress(KeyboardInterrupt):
-                watch.catch_up()
-                if watched and not as_json:
-                    _draw_anew(watch, client, topics)
-                _print(watch, Stages.of(watch.announced, positions(client, topics)), topics, as_json=as_json)
-                while watched:
-                    time.sleep(EVERY)
-                    watch.look()
-                    _print(watch, Stages.of(watch.announced, positions(client, topics)), topics, as_json=True)
-        finally:
-            client.close()
+    with (
+        running(settings) as (_, broker, topics, client),
+        Watch(broker, topics) as watch,
+        contextlib.suppress(KeyboardInterrupt),
+    ):
+        watch.catch_up()
+        if watched and not as_json:
+            _draw_anew(watch, client, topics)
+        _print(watch, Stages.of(watch.announced, positions(client, topics)), topics, as_json=as_json)
+        while watched:
+            time.sleep(EVERY)
+            watch.look()
+            _print(watch, Stages.of(watch.announced, positions(client, topics)), topics, as_json=True)
 
 
 def _draw_anew(watch: Watch, client: Consumer, topics: Topics) -> None:
@@ -135,31 +127,3 @@ def positions_table(stages: Stages) -> Table:
     table.add_row("generated", str(stages.generated) if stages.generated else report.NONE, "")
     table.add_row("decided", str(stages.decided), f"{lag['metagen_periods']:,} periods")
     return table
-
-
-def located(settings: Settings) -> Settings:
-    """The settings of what runs or ran: those given, or those of the demo below their home.
-
-    Raises: ConfigurationError: there is neither.
-    """
-    home = settings.home
-    if not settings.kafka.bootstrap and not (home / "kafka").is_dir():
-        home = home / "demo"
-        if not (home / "kafka").is_dir():
-            raise ConfigurationError(
-                f"nothing ever ran in {settings.home}; name a --home or set kafka.bootstrap"
-            )
-    told = recall(home)
-    prefix = told.prefix if told is not None and told.prefix else settings.kafka.prefix
-    kafka_settings = settings.kafka.model_copy(update={"prefix": prefix})
-    return settings.model_copy(update={"home": home, "kafka": kafka_settings})
-
-
-def _require_topics(client: Consumer, topics: Topics) -> None:
-    try:
-        there = client.list_topics(timeout=kafka.ANSWER).topics
-    except KafkaException as error:
-        raise BrokerError(f"Kafka does not answer: {kafka.said(error.args[0])}") from error
-    missing = {topics.events, topics.samples, topics.periods, topics.models, topics.serve} - there.keys()
-    if missing:
-        raise ConfigurationError(f"there are no topics {topics.prefix}…: nothing ran here under kafka.prefix")

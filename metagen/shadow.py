@@ -12,6 +12,7 @@ import logging
 import os
 import threading
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pyarrow as pa
 import torch
@@ -24,7 +25,7 @@ from metagen.settings import MetagenSettings
 from stream.records import Shadow, now
 from stream.samples import Samples
 from trainer.device import choose_device, warm_up
-from trainer.kafka import Logs, Stopwatch, Workplace, get_all, put_all, settings_hash
+from trainer.kafka import Logs, Stopwatch, Workplace, get_all, put_all, told
 from trainer.periods import BaseModel
 from trainer.score import Score
 from trainer.settings import TrainerSettings
@@ -92,10 +93,10 @@ def _runs(
 class _Run:
     """What both kinds of run share: where they are, and how they tell."""
 
-    def __init__(self, name: str, settings_sha256: str, place: Workplace, logs: Logs) -> None:
+    def __init__(self, name: str, settings: dict[str, Any], place: Workplace, logs: Logs) -> None:
         self.name, self.place, self.logs = name, place, logs
         self.last = logs.announced.last_shadow(name)
-        self._settings_sha256 = settings_sha256
+        self._settings = settings
 
     def stored(self, version: int) -> Parts:
         """The parts of a version that was announced."""
@@ -115,7 +116,7 @@ class _Run:
             score=score_record(score, rows) if score else None,
             seconds=watch.seconds,
             trained=trained,
-            settings_sha256=self._settings_sha256,
+            settings=self._settings,
             announced_at=now(),
         )
         accepted = self.logs.announce_shadow(mine, stop)
@@ -136,7 +137,7 @@ class Base(_Run):
     def __init__(
         self, name: str, settings: TrainerSettings, place: Workplace, device: torch.device, logs: Logs
     ) -> None:
-        super().__init__(name, settings_hash(settings, seed=place.seed), place, logs)
+        super().__init__(name, told(place.seed, device, trainer=settings), place, logs)
         self.settings, self.device = settings, device
         self.model = self._restored() if self.last else None
 
@@ -172,7 +173,7 @@ class Generated(_Run):
     ) -> None:
         assert method.metagen is not None
         trainer, metagen, seed = method.trainer, method.metagen, place.seed
-        super().__init__(method.name, settings_hash(trainer, metagen, seed=seed), place, logs)
+        super().__init__(method.name, told(seed, device, trainer=trainer, metagen=metagen), place, logs)
         self.base = base
         self.model = MetaModel(
             generator_of(metagen, trainer.batch, seed), trainer, seed, metagen.hidden_size, device

@@ -25,7 +25,7 @@ from metagen.settings import MetagenSettings
 from stream.records import Announcement, Manifest, Serve, now
 from trainer.announced import Announced
 from trainer.device import choose_device, warm_up
-from trainer.kafka import CODE_VERSION, Logs, Stopwatch, Workplace, get_all, put_all, settings_hash
+from trainer.kafka import CODE_VERSION, Logs, Stopwatch, Workplace, get_all, put_all, told
 from trainer.settings import TrainerSettings
 from trainer.worker import NICENESS, score_record
 
@@ -57,7 +57,7 @@ def generate(
             logs.catch_up(stop)
             period = logs.announced.last_decided()
             if period:
-                _restore(model, place, logs.announced, period)
+                restore(model, place, logs.announced, period)
             while manifest := logs.manifest(period + 1, stop):
                 period, watch = manifest.period, Stopwatch()
                 model.read(period, place.read(manifest))
@@ -83,7 +83,7 @@ def generate(
                         score=score_record(measured, len(model.data[-1])) if measured else None,
                         seconds=watch.seconds,
                         trained=model.trained,
-                        settings_sha256=settings_hash(trainer, settings, seed=place.seed),
+                        settings=told(place.seed, device, trainer=trainer, metagen=settings),
                         code_version=CODE_VERSION,
                         announced_at=now(),
                     )
@@ -127,8 +127,8 @@ def _loss(model: Announcement) -> float:
     return math.inf if model.score is None or model.score.logloss is None else model.score.logloss
 
 
-def _restore(model: MetaModel, place: Workplace, announced: Announced, period: int) -> None:
-    """Puts the model where it was after the gate's word on `period`."""
+def restore(model: MetaModel, place: Workplace, announced: Announced, period: int) -> None:
+    """Puts the model where it was once all of `period` was done."""
     past = [
         PastPeriod(
             one,

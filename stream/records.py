@@ -62,7 +62,7 @@ class Announcement(msgspec.Struct, frozen=True, kw_only=True):
     score: Score | None = None  # of the version before, on this version's D_t
     seconds: dict[str, float] = {}
     trained: int = 0  # periods the generator was trained for; 0 for theta
-    settings_sha256: str = ""
+    settings: dict[str, Any] = {}  # seed, device, trainer and metagen: all that its making was told
     code_version: str = ""
     announced_at: int = 0  # ms, wall clock
 
@@ -81,7 +81,7 @@ class Shadow(msgspec.Struct, frozen=True, kw_only=True):
     score: Score | None = None  # of the version before, on this version's D_t
     seconds: dict[str, float] = {}
     trained: int = 0  # periods its generator was trained for
-    settings_sha256: str = ""
+    settings: dict[str, Any] = {}  # as an announcement's
     announced_at: int = 0  # ms, wall clock
 
     def hash(self) -> str:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pyarrow as pa
+import torch
 from pydantic import BaseModel
 
 from stream.kafka import GLANCE, Follower, Writer
@@ -23,6 +23,9 @@ from trainer.announced import Announced
 
 #: What an announcement says made its model.
 CODE_VERSION = version("asmg-stream")
+
+#: Settings of workers, with which nothing that they compute changes.
+_OF_PROCESS = {"device", "metrics_port", "shadow", "shadow_metrics_port"}
 
 Found = TypeVar("Found")
 
@@ -117,10 +120,11 @@ def get_all(store: Store, model: Announcement | Shadow) -> dict[str, pa.Table]:
     return {role: store.get(name) for role, name in model.parts.items()}
 
 
-def settings_hash(*settings: BaseModel, seed: int) -> str:
-    """sha256 over what a model's making was told."""
-    told = "\n".join([str(seed), *(one.model_dump_json() for one in settings)])
-    return hashlib.sha256(told.encode()).hexdigest()
+def told(seed: int, device: torch.device, **settings: BaseModel) -> dict[str, Any]:
+    """What a model's making was told, by section, less what concerns the process alone: with it, and what its
+    parents are, anybody can make it again."""
+    sections = {name: one.model_dump(mode="json", exclude=_OF_PROCESS) for name, one in settings.items()}
+    return {"seed": seed, "device": device.type, **sections}
 
 
 class Stopwatch:

@@ -19,8 +19,9 @@ import torch
 from prometheus_client import Gauge, start_http_server
 
 from stream.records import Announcement, Manifest, Score, now
+from trainer.announced import Announced
 from trainer.device import choose_device, warm_up
-from trainer.kafka import CODE_VERSION, Logs, Stopwatch, Workplace, get_all, put_all, settings_hash
+from trainer.kafka import CODE_VERSION, Logs, Stopwatch, Workplace, get_all, put_all, told
 from trainer.periods import BaseModel
 from trainer.score import Score as Measured
 from trainer.settings import TrainerSettings
@@ -51,7 +52,7 @@ def train(place: Workplace, settings: TrainerSettings, stop: threading.Event) ->
             logs.catch_up(stop)
             period = logs.announced.last_theta()
             last = logs.announced.model("theta", period)
-            model = _restored(place, settings, device, logs, last) if last else None
+            model = restored(place, settings, device, logs.announced, last) if last else None
             while manifest := logs.manifest(period + 1, stop):
                 period, watch = manifest.period, Stopwatch()
                 d_t = place.read(manifest)
@@ -71,7 +72,7 @@ def train(place: Workplace, settings: TrainerSettings, stop: threading.Event) ->
                     parents=_parents(logs, manifest),
                     score=score_record(measured, len(read.examples)),
                     seconds=watch.seconds,
-                    settings_sha256=settings_hash(settings, seed=place.seed),
+                    settings=told(place.seed, device, trainer=settings),
                     code_version=CODE_VERSION,
                     announced_at=now(),
                 )
@@ -79,23 +80,27 @@ def train(place: Workplace, settings: TrainerSettings, stop: threading.Event) ->
                 if accepted is None:
                     return
                 if accepted.parts != mine.parts:
-                    model = _restored(place, settings, device, logs, accepted)
+                    model = restored(place, settings, device, logs.announced, accepted)
                 _report(mine, measured)
     finally:
         server.shutdown()
         server.server_close()
 
 
-def _restored(
-    place: Workplace, settings: TrainerSettings, device: torch.device, logs: Logs, last: Announcement
+def restored(
+    place: Workplace,
+    settings: TrainerSettings,
+    device: torch.device,
+    announced: Announced,
+    last: Announcement,
 ) -> BaseModel:
     """The model as it was when it announced `last`, with the earlier data its strategy reads."""
     model = BaseModel.restore(settings, place.seed, device, get_all(place.store, last))
     past = model.strategy.reach - 1
     for period in range(max(1, last.version - past + 1), last.version + 1):
-        theta = logs.announced.models["theta", period]
+        theta = announced.models["theta", period]
         items = place.store.get(theta.parts[CATALOGUE]).num_rows
-        model.recall(period, place.read(logs.announced.manifests[period]), items)
+        model.recall(period, place.read(announced.manifests[period]), items)
     return model
 
 

@@ -230,7 +230,7 @@ def test_a_killed_demo_leaves_nothing_behind_and_it_and_a_stopped_one_go_on_to_t
     assert found["hashes"] == undisturbed["hashes"]
 
 
-def test_page_and_api_stay_up_when_asked_to_and_status_tells_the_same(
+def test_page_and_api_stay_up_when_asked_to_and_operators_can_look_and_go_back(
     demo: Callable[..., Demo], tmp_path: Path, undisturbed: dict[str, Any]
 ) -> None:
     one = demo("--keep")
@@ -251,5 +251,24 @@ def test_page_and_api_stay_up_when_asked_to_and_status_tells_the_same(
     assert status["lag"] == {"window_events": 0, "train_periods": 0, "metagen_periods": 0}
     scores = [row["theta"]["auc"] for row in undisturbed["periods"]]
     assert [row["theta"]["auc"] for row in status["periods"]] == scores
+    last = httpx.get(f"{page[0]}/state").json()["serving"]
+
+    def models(*words: str) -> str:
+        asked = [sys.executable, "-m", "asmg", "models", *words]
+        return subprocess.run(
+            asked, cwd=tmp_path, capture_output=True, check=True, timeout=60, text=True
+        ).stdout
+
+    def serves(kind: str, version: int) -> bool:
+        now = httpx.get(f"{page[0]}/state").json()["serving"]
+        return (now["kind"], now["version"]) == (kind, version)
+
+    assert "links back to the first period hold" in models("explain", f"star/{PERIODS}")
+    assert "came out the same, byte by byte" in models("rebuild", f"star/{PERIODS}", "--all")
+    models("rollback", "theta/3", "--by", "the test")
+    until(lambda: serves("theta", 3))
+    assert [one["held_by"] for one in json.loads(models("list", "--json")) if one["serves"]] == ["the test"]
+    models("release")
+    until(lambda: serves(last["kind"], last["version"]))
     one.process.send_signal(signal.SIGINT)
     assert one.end() == 0

@@ -1,0 +1,1 @@
+"""`asmg models`: what has been made, of what, by which bytes; what serves, and going back."""

@@ -1,0 +1,137 @@
+"""The command line of `asmg models`; what a command needs is imported by the command."""
+
+from __future__ import annotations
+
+import getpass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from asmg.flags import Home, Json, Set
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+models = typer.Typer(no_args_is_help=True, help="What was made, of what, by which bytes; and going back.")
+
+Model = Annotated[
+    str,
+    typer.Argument(metavar="MODEL", help="star/31, theta/31, or 31: what the gate let serve after it."),
+]
+By = Annotated[str | None, typer.Option(metavar="NAME", help="Who says so; else your login.")]
+
+
+@models.command("list")
+def _list(as_json: Json = False, home: Home = None, choices: Set = None) -> None:
+    """Every model, its score on the period after it, what the gate said, and which one serves."""
+    from asmg.models.listing import listed, listing
+    from asmg.models.registry import registry
+    from asmg.options import settings_of
+
+    with registry(settings_of(choices, home)) as found:
+        rows = listed(found)
+    _print(rows, listing(rows), as_json)
+
+
+@models.command("show")
+def _show(model: Model, as_json: Json = False, home: Home = None, choices: Set = None) -> None:
+    """One model: what it was made of and told, its score, and its parts, each checked by its hash."""
+    from asmg.models.listing import showing, shown
+    from asmg.models.registry import registry
+    from asmg.options import settings_of
+
+    with registry(settings_of(choices, home)) as found:
+        one = shown(found, found.meant(model))
+    _print(one, showing(one), as_json)
+
+
+@models.command("explain")
+def _explain(
+    model: Model,
+    whole: Annotated[bool, typer.Option("--all", help="Every link back to the first period.")] = False,
+    as_json: Json = False,
+    home: Home = None,
+    choices: Set = None,
+) -> None:
+    """From a model back to the offsets of the events it was made of; every link is checked by its hash."""
+    from asmg.models.explain import explained, explaining
+    from asmg.models.registry import registry
+    from asmg.options import settings_of
+
+    with registry(settings_of(choices, home)) as found:
+        one = explained(found, found.meant(model), whole)
+    _print(one, explaining(one), as_json)
+    raise typer.Exit(bool(one["broken"]))
+
+
+@models.command("rebuild")
+def _rebuild(
+    model: Model,
+    whole: Annotated[bool, typer.Option("--all", help="And all that it goes back to.")] = False,
+    as_json: Json = False,
+    home: Home = None,
+    choices: Set = None,
+) -> None:
+    """Make a model again from its samples and the models before it, and compare the bytes. Stores nothing."""
+    from rich.console import Console
+
+    from asmg.models.registry import registry
+    from asmg.models.remake import remade, said
+    from asmg.options import settings_of
+
+    with registry(settings_of(choices, home)) as found:
+        one = found.meant(model)
+        again = remade(found, one, whole, Console(stderr=True))
+    _print(again, said(again, one), as_json)
+    raise typer.Exit(any(each["differing"] for each in again))
+
+
+@models.command("rollback")
+def _rollback(
+    model: Model,
+    reason: Annotated[str, typer.Option(help="Why, for those who read it later.")] = "rolled back by hand",
+    by: By = None,
+    home: Home = None,
+    choices: Set = None,
+) -> None:
+    """Let every serving process go to a model and stay there until released."""
+    from asmg.models.registry import registry
+    from asmg.models.rollback import describe, rollback
+    from asmg.options import settings_of
+
+    who = by or getpass.getuser()
+    with registry(settings_of(choices, home)) as found:
+        one = found.meant(model)
+        rollback(found, one, who, reason)
+    typer.echo(describe(one, who))
+
+
+@models.command("release")
+def _release(
+    reason: Annotated[str, typer.Option(help="Why, for those who read it later.")] = "released by hand",
+    by: By = None,
+    home: Home = None,
+    choices: Set = None,
+) -> None:
+    """Let the gate's word count again after a rollback."""
+    from asmg.models.registry import registry
+    from asmg.models.rollback import release
+    from asmg.options import settings_of
+
+    with registry(settings_of(choices, home)) as found:
+        serves = release(found, by or getpass.getuser(), reason)
+    typer.echo(f"the gate's word counts again: {serves} serves")
+
+
+def _print(figures: Any, seen: RenderableType, as_json: bool) -> None:
+    import msgspec
+    from rich.console import Console
+
+    from asmg.report import WIDTH
+
+    if as_json:
+        print(msgspec.json.format(msgspec.json.encode(figures), indent=1).decode())
+        return
+    console = Console()
+    console = console if console.is_terminal else Console(width=WIDTH)
+    console.print(seen)

@@ -1,0 +1,88 @@
+"""The models there are, and which one somebody means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from confluent_kafka import Consumer
+
+from asmg.config import Settings
+from asmg.running import running
+from asmg.workers import store_of
+from serving.words import Words
+from stream import kafka
+from stream.close.read import PeriodReader
+from stream.errors import ConfigurationError, CorruptRecord
+from stream.records import Announcement, Kind, Serve, decode
+from trainer.announced import Announced
+from trainer.kafka import Workplace
+
+
+@dataclass(frozen=True)
+class Registry:
+    """What the topics say of models and of what serves, read once."""
+
+    place: Workplace
+    client: Consumer
+    announced: Announced
+    words: Words
+
+    @property
+    def serving(self) -> str | None:
+        """Name of the model that is to serve: an operator's, or the gate's newest; None before the first."""
+        word = self.words.current
+        return f"{word.kind}/{word.version}" if word else None
+
+    def models(self) -> list[Announcement]:
+        """All there are, by version, Θ before Θ*."""
+        return sorted(self.announced.models.values(), key=lambda one: (one.version, one.kind != "theta"))
+
+    def meant(self, text: str) -> Announcement:
+        """The model of a name, "star/31", or of a period, "31": what the gate let serve after it.
+
+        Raises: ConfigurationError: there is none.
+        """
+        kind, slash, number = text.rpartition("/")
+        version = int(number) if number.isdecimal() else -1
+        if not slash and version in self.announced.gate:
+            word = self.announced.gate[version]
+            kind, version = word.kind, word.version
+        for known in ("theta", "star"):
+            if kind == known and (found := self.announced.model(known, version)):
+                return found
+        raise ConfigurationError(f"there is no model {text}: {self._there_are()}")
+
+    def _there_are(self) -> str:
+        kinds: tuple[Kind, ...] = ("theta", "star")
+        versions = {kind: [v for k, v in self.announced.models if k == kind] for kind in kinds}
+        spans = [f"{kind}/{min(v)} to {kind}/{max(v)}" for kind, v in versions.items() if v]
+        return "there are " + " and ".join(spans) if spans else "none has been announced yet"
+
+
+@contextmanager
+def registry(settings: Settings) -> Iterator[Registry]:
+    """The models of what runs here, or ran. Raises: AsmgError."""
+    with running(settings) as (located, broker, topics, client):
+        announced, words = Announced(topics), Words()
+        reader = PeriodReader(broker, topics)
+        place = Workplace(broker, topics, store_of(located), reader, located.stream.seed)
+        follower = kafka.Follower(broker, announced.followed)
+        try:
+            while not follower.caught_up:
+                for message in follower.poll(kafka.GLANCE):
+                    announced.take(message.topic(), message.value())
+                    if message.topic() == topics.serve:
+                        _hear(words, message.value())
+            yield Registry(place, client, announced, words)
+        finally:
+            follower.close()
+            reader.close()
+
+
+def _hear(words: Words, value: bytes | None) -> None:
+    try:
+        words.take(decode(Serve, value))
+    except CorruptRecord:
+        return  # `Announced` has counted it

@@ -1,0 +1,78 @@
+"""A model made again from what it was made of, to see that it comes to the same bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+from pydantic import ValidationError
+
+from metagen.generators import generator_of
+from metagen.periods import MetaModel
+from metagen.settings import MetagenSettings
+from metagen.worker import restore
+from stream.errors import ConfigurationError
+from stream.records import Announcement
+from stream.store import name_of
+from trainer.announced import Announced
+from trainer.device import choose_device
+from trainer.kafka import Workplace, get_all
+from trainer.periods import BaseModel
+from trainer.settings import Device, TrainerSettings
+from trainer.worker import restored
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """How a model that was made again compares with the one announced."""
+
+    model: Announcement
+    parts: dict[str, str]  # role -> name of what came out
+
+    @property
+    def differing(self) -> list[str]:
+        """Roles whose bytes are others, or that one of the two lacks."""
+        roles = self.model.parts.keys() | self.parts.keys()
+        return sorted(role for role in roles if self.model.parts.get(role) != self.parts.get(role))
+
+
+def rebuild(place: Workplace, announced: Announced, model: Announcement) -> Rebuilt:
+    """Makes it again from its periods' samples and the models before it, under the settings it records.
+
+    Nothing is stored or announced. Raises: ConfigurationError: what it records cannot be used here;
+    StoreError, GapError, CorruptRecord, BrokerError: something that it was made of is gone or damaged.
+    """
+    told = model.settings
+    try:
+        trainer = TrainerSettings(**told["trainer"])
+        metagen = MetagenSettings(**told.get("metagen", {}))
+        place = replace(place, seed=int(told["seed"]))
+        wanted: Device = told["device"]
+    except (KeyError, ValidationError) as error:
+        raise ConfigurationError(
+            f"{model.kind}/{model.version} was made by another version of this program "
+            f"({model.code_version}), whose settings this one does not know: use that one"
+        ) from error
+    device = choose_device(wanted, (trainer if model.kind == "theta" else metagen).threads)
+    version = model.version
+    manifest = announced.manifests[version]
+    samples = place.read(manifest)
+    made: dict[str, pa.Table] | None
+    if model.kind == "theta":
+        before = announced.model("theta", version - 1)
+        base = (
+            restored(place, trainer, device, announced, before)
+            if before
+            else BaseModel.begin(trainer, place.seed, device, samples)
+        )
+        base.learn(base.read(version, samples))
+        made = base.parts()
+    else:
+        generator = generator_of(metagen, trainer.batch, place.seed)
+        meta = MetaModel(generator, trainer, place.seed, metagen.hidden_size, device)
+        if version > 1:
+            restore(meta, place, announced, version - 1)
+        meta.read(version, samples)
+        meta.train()
+        made = meta.generate(get_all(place.store, announced.models["theta", version]))
+    return Rebuilt(model, {role: name_of(table) for role, table in (made or {}).items()})
