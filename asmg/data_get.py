@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -24,6 +23,7 @@ from asmg.download import OnProgress, download, fault
 from asmg.options import settings_of
 from asmg.unpack import first_difference, unpack
 from stream.errors import ConfigurationError, DataError
+from stream.lock import hold
 
 #: Where data sets go unless `--out` or the setting `data_dir` says otherwise.
 OUT = Path("data")
@@ -93,12 +93,7 @@ def _configured(settings: Settings) -> Path:
 @contextmanager
 def _alone(out: Path) -> Iterator[None]:
     """The folder to ourselves. Raises: ConfigurationError: another process has it; OSError."""
-    out.mkdir(parents=True, exist_ok=True)
-    with (out / LOCK).open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ConfigurationError(f"another `asmg data get` is writing to {out}") from error
+    with hold(out / LOCK, ConfigurationError(f"another `asmg data get` is writing to {out}")):
         yield
 
 

@@ -9,7 +9,7 @@ from statistics import fmean, median
 from typing import Any
 
 from rich import box
-from rich.console import JustifyMethod
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 
 from serving.board import Measure, Row
@@ -120,12 +120,12 @@ def table(rows: Sequence[Row], title: str | None = None) -> Table:
         drawn.add_row(
             str(row.period),
             f"{row.samples:,}",
-            *(_number(_part(score, "auc"), 4) for score in (row.theta, row.star)),
-            *(_number(_part(row.shadows.get(name), "auc"), 4) for name in shadows),
-            *(_number(_part(score, "logloss"), 4) for score in (row.theta, row.star)),
+            *(number(_part(score, "auc"), 4) for score in (row.theta, row.star)),
+            *(number(_part(row.shadows.get(name), "auc"), 4) for name in shadows),
+            *(number(_part(score, "logloss"), 4) for score in (row.theta, row.star)),
             f"{NAMES[served.kind]} {served.version}" if served else NONE,
             *(
-                _number(spent, 1)
+                number(spent, 1)
                 for spent in (
                     seconds.close,
                     seconds.train,
@@ -172,15 +172,15 @@ def summary(made: Mapping[str, Any]) -> list[str]:
         f"({counts['in_kafka']:,} in Kafka = {fates})",
         f"{made['events_per_second']:,.0f} events/s while windowing had input waiting",
         f"freshness, from a period's last event to its model being served: "
-        f"median {_number(fresh['p50'], 1)} s, at most {_number(fresh['max'], 1)} s",
-        f"medians over the last {LAST} periods: train {_number(seconds['train'], 1)} s, "
-        f"generate {_number(seconds['generate'], 1)} s, "
-        f"close to served {_number(seconds['close_to_served'], 1)} s",
+        f"median {number(fresh['p50'], 1)} s, at most {number(fresh['max'], 1)} s",
+        f"medians over the last {LAST} periods: train {number(seconds['train'], 1)} s, "
+        f"generate {number(seconds['generate'], 1)} s, "
+        f"close to served {number(seconds['close_to_served'], 1)} s",
         memory,
     ]
     if made["compared"]:
         means = ", ".join(
-            f"{name} {_number(score['auc'], 4)} / {_number(score['logloss'], 4)}"
+            f"{name} {number(score['auc'], 4)} / {number(score['logloss'], 4)}"
             for name, score in made["compared"].items()
         )
         lines.insert(2, f"AUC / LogLoss, means over the last {LAST} periods that all were scored on: {means}")
@@ -195,9 +195,9 @@ def line(row: Row) -> str:
     served = row.served or row.word
     return (
         f"period {row.period}: {row.samples:,} samples, "
-        f"AUC Θ {_number(_part(row.theta, 'auc'), 4)} Θ* {_number(_part(row.star, 'auc'), 4)}, "
+        f"AUC Θ {number(_part(row.theta, 'auc'), 4)} Θ* {number(_part(row.star, 'auc'), 4)}, "
         f"serves {f'{NAMES[served.kind]} {served.version}' if served else NONE}, "
-        f"{_number(row.seconds.close_to_served, 1)} s from closed to served"
+        f"{number(row.seconds.close_to_served, 1)} s from closed to served"
     )
 
 
@@ -232,7 +232,14 @@ def _part(score: Measure | None, name: str) -> float | None:
     return value
 
 
-def _number(value: float | None, digits: int) -> str:
+def console() -> Console:
+    """Where tables go: as wide as the terminal, or wide enough for all columns where there is none."""
+    found = Console()
+    return found if found.is_terminal else Console(width=WIDTH)
+
+
+def number(value: float | None, digits: int) -> str:
+    """So many digits, or a dash for what is not there or not finite."""
     return NONE if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
 
 

@@ -15,7 +15,6 @@ from types import FrameType
 from typing import Any
 
 import msgspec
-from rich.console import Console
 
 from asmg import report
 from asmg.broker import Attachment
@@ -245,9 +244,7 @@ def _answers(port: int) -> bool:
 
 
 def _print(outcome: report.Outcome, figures: Mapping[str, Any]) -> None:
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=report.WIDTH)
+    console = report.console()
     console.print(report.table(outcome.rows))
     for line in report.summary(figures):
         console.print(line, highlight=False, soft_wrap=True, markup=False)

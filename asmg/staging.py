@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from asmg.config import Settings
 from asmg.options import setting_of
 from stream.errors import ConfigurationError
+from trainer.settings import TrainerSettings
 
 #: Periods over the data where nothing else is said.
 PERIODS = 31
@@ -41,6 +42,12 @@ def staged(settings: Settings, dataset: str, samples: int, periods: int | None) 
     if "clock" not in settings.serving.model_fields_set:
         overrides["serving"] = {"clock": "stream"}
     return overrides
+
+
+def unless_set(trainer: TrainerSettings, usual: Mapping[str, object]) -> TrainerSettings:
+    """The settings with what is usual in place of defaults: what the user set stays."""
+    update = {name: value for name, value in usual.items() if name not in trainer.model_fields_set}
+    return trainer.model_copy(update=update)
 
 
 def closing(settings: Settings, samples: int, periods: int | None) -> dict[str, object]:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from confluent_kafka import Consumer
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 
@@ -89,9 +89,7 @@ def _print(watch: Watch, stages: Stages, topics: Topics, *, as_json: bool) -> No
     if as_json:
         print(json.dumps(described(topics, watch, stages)), flush=True)
     else:
-        console = Console()
-        console = console if console.is_terminal else Console(width=report.WIDTH)
-        console.print(drawn(watch, stages))
+        report.console().print(drawn(watch, stages))
 
 
 def described(topics: Topics, watch: Watch, stages: Stages) -> dict[str, Any]:

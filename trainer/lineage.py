@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from stream.records import Announcement, Manifest
+from stream.records import Announcement, Manifest, Serve
 from trainer.announced import Announced
 
 
@@ -24,8 +24,8 @@ class Link:
         return self.recorded == self.there
 
 
-def name_of(model: Announcement) -> str:
-    """ "star/31"."""
+def name_of(model: Announcement | Serve) -> str:
+    """ "star/31": the model's, or that of the one a word names."""
     return f"{model.kind}/{model.version}"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -24,8 +23,9 @@ from asmg.experiment.schedule import run_all, units_of
 from asmg.experiment.tune import Found, search, validation
 from asmg.experiment.units import Unit
 from asmg.options import settings_of, source_of
-from asmg.staging import CLICK_LOGS, SHARED_ROWS
+from asmg.staging import CLICK_LOGS, SHARED_ROWS, unless_set
 from stream.errors import ConfigurationError
+from stream.lock import hold
 from stream.replay import Source
 
 #: An impression log with labels is read as any click log is, by its column `label`.
@@ -146,9 +146,7 @@ def _plan(options: Options, protocol: Protocol, dataset: str, source: Source, se
         usual = dict(PAPERS_MODEL)
     elif dataset in CLICK_LOGS:
         usual = {"user_rows": SHARED_ROWS}
-    trainer = trainer.model_copy(
-        update={name: value for name, value in usual.items() if name not in trainer.model_fields_set}
-    )
+    trainer = unless_set(trainer, usual)
     if options.periods < 2:
         raise ConfigurationError("--periods: 2 or more, for a model is scored on the period after it")
     return Plan(
@@ -168,13 +166,8 @@ def _plan(options: Options, protocol: Protocol, dataset: str, source: Source, se
 def _locked(folder: Path) -> Iterator[None]:
     """The folder to ourselves. Raises: ConfigurationError: another process has it, or it cannot be made."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / LOCK).open("w")
+        lock = hold(folder / LOCK, ConfigurationError(f"another experiment is running in {folder}"))
     except OSError as error:
         raise ConfigurationError(f"{folder} cannot be written: {error.strerror}") from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise ConfigurationError(f"another experiment is running in {folder}") from error
+    with lock:
         yield

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import getpass
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,6 +13,8 @@ from asmg.flags import Home, Json, Set
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+    from asmg.models.registry import Registry
 
 models = typer.Typer(no_args_is_help=True, help="What was made, of what, by which bytes; and going back.")
 
@@ -25,10 +29,8 @@ By = Annotated[str | None, typer.Option(metavar="NAME", help="Who says so; else 
 def _list(as_json: Json = False, home: Home = None, choices: Set = None) -> None:
     """Every model, its score on the period after it, what the gate said, and which one serves."""
     from asmg.models.listing import listed, listing
-    from asmg.models.registry import registry
-    from asmg.options import settings_of
 
-    with registry(settings_of(choices, home)) as found:
+    with _registry(choices, home) as found:
         rows = listed(found)
     _print(rows, listing(rows), as_json)
 
@@ -37,10 +39,8 @@ def _list(as_json: Json = False, home: Home = None, choices: Set = None) -> None
 def _show(model: Model, as_json: Json = False, home: Home = None, choices: Set = None) -> None:
     """One model: what it was made of and told, its score, and its parts, each checked by its hash."""
     from asmg.models.listing import showing, shown
-    from asmg.models.registry import registry
-    from asmg.options import settings_of
 
-    with registry(settings_of(choices, home)) as found:
+    with _registry(choices, home) as found:
         one = shown(found, found.meant(model))
     _print(one, showing(one), as_json)
 
@@ -55,10 +55,8 @@ def _explain(
 ) -> None:
     """From a model back to the offsets of the events it was made of; every link is checked by its hash."""
     from asmg.models.explain import explained, explaining
-    from asmg.models.registry import registry
-    from asmg.options import settings_of
 
-    with registry(settings_of(choices, home)) as found:
+    with _registry(choices, home) as found:
         one = explained(found, found.meant(model), whole)
     _print(one, explaining(one), as_json)
     raise typer.Exit(bool(one["broken"]))
@@ -75,11 +73,9 @@ def _rebuild(
     """Make a model again from its samples and the models before it, and compare the bytes. Stores nothing."""
     from rich.console import Console
 
-    from asmg.models.registry import registry
     from asmg.models.remake import remade, said
-    from asmg.options import settings_of
 
-    with registry(settings_of(choices, home)) as found:
+    with _registry(choices, home) as found:
         one = found.meant(model)
         again = remade(found, one, whole, Console(stderr=True))
     _print(again, said(again, one), as_json)
@@ -95,12 +91,10 @@ def _rollback(
     choices: Set = None,
 ) -> None:
     """Let every serving process go to a model and stay there until released."""
-    from asmg.models.registry import registry
     from asmg.models.rollback import describe, rollback
-    from asmg.options import settings_of
 
     who = by or getpass.getuser()
-    with registry(settings_of(choices, home)) as found:
+    with _registry(choices, home) as found:
         one = found.meant(model)
         rollback(found, one, who, reason)
     typer.echo(describe(one, who))
@@ -114,24 +108,26 @@ def _release(
     choices: Set = None,
 ) -> None:
     """Let the gate's word count again after a rollback."""
-    from asmg.models.registry import registry
     from asmg.models.rollback import release
-    from asmg.options import settings_of
 
-    with registry(settings_of(choices, home)) as found:
+    with _registry(choices, home) as found:
         serves = release(found, by or getpass.getuser(), reason)
     typer.echo(f"the gate's word counts again: {serves} serves")
 
 
+def _registry(choices: list[str] | None, home: Path | None) -> AbstractContextManager[Registry]:
+    from asmg.models.registry import registry
+    from asmg.options import settings_of
+
+    return registry(settings_of(choices, home))
+
+
 def _print(figures: Any, seen: RenderableType, as_json: bool) -> None:
     import msgspec
-    from rich.console import Console
 
-    from asmg.report import WIDTH
+    from asmg.report import console
 
     if as_json:
         print(msgspec.json.format(msgspec.json.encode(figures), indent=1).decode())
         return
-    console = Console()
-    console = console if console.is_terminal else Console(width=WIDTH)
-    console.print(seen)
+    console().print(seen)

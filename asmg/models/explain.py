@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from functools import cache
 from typing import Any
 
 from confluent_kafka import Consumer
@@ -25,6 +27,7 @@ def explained(models: Registry, model: Announcement, whole: bool) -> dict[str, A
     """
     links = list(chain(models.announced, model))
     shown = links if whole else made_of(models.announced, model)
+    events = _events(models.client, models.place.topics.samples)
     periods = {_number(one.parent) for one in shown if one.parent.startswith("period/")}
     return {
         "model": name_of(model),
@@ -32,7 +35,7 @@ def explained(models: Registry, model: Announcement, whole: bool) -> dict[str, A
         "checked": len(links),
         "broken": [_told(one) for one in links if not one.holds],
         "periods": [
-            _period(models, manifest)
+            _period(manifest, events)
             for one in sorted(periods, reverse=True)
             if (manifest := models.announced.manifest(one))
         ],
@@ -71,13 +74,7 @@ def explaining(found: dict[str, Any]) -> RenderableType:
 
 
 def _told(link: Link) -> dict[str, Any]:
-    return {
-        "child": link.child,
-        "parent": link.parent,
-        "recorded": link.recorded,
-        "there": link.there,
-        "holds": link.holds,
-    }
+    return {**asdict(link), "holds": link.holds}
 
 
 def _state(link: dict[str, Any]) -> str:
@@ -86,8 +83,7 @@ def _state(link: dict[str, Any]) -> str:
     return "not there" if link["there"] is None else f"another now: {link['there'][:16]}"
 
 
-def _period(models: Registry, manifest: Manifest) -> dict[str, Any]:
-    client, topic = models.client, models.place.topics.samples
+def _period(manifest: Manifest, events: Callable[[int, int, int], list[int] | None]) -> dict[str, Any]:
     return {
         "period": f"period/{manifest.period}",
         "reason": manifest.reason,
@@ -97,24 +93,28 @@ def _period(models: Registry, manifest: Manifest) -> dict[str, Any]:
             partition: {
                 "numbers": list(manifest.samples[partition]),
                 "samples": list(span),
-                "events": _events(client, topic, int(partition), span),
+                "events": events(int(partition), *span),
             }
             for partition, span in sorted(manifest.at.items(), key=lambda one: int(one[0]))
         },
     }
 
 
-def _events(client: Consumer, topic: str, partition: int, span: Sequence[int]) -> list[int] | None:
-    """The offsets of `events` [from, to) that were read while those batches came; None where Kafka forgot.
+def _events(client: Consumer, topic: str) -> Callable[[int, int, int], list[int] | None]:
+    """Of batches [first, last) of a partition of `samples`: the offsets of `events` [from, to) that were read
+    while they came; None where Kafka forgot. A period ends where the next begins: each place is read once.
 
     A sample is decided there; its impression may lie before, by the attribution window at most.
     """
-    low, _ = kafka.offsets(client, topic, partition)
-    first, last = span
-    if first >= last or low > max(first - 1, 0):
-        return None
-    begin = _reached(client, topic, partition, first - 1) if first else 0
-    return [begin, _reached(client, topic, partition, last - 1)]
+    low = cache(lambda partition: kafka.offsets(client, topic, partition)[0])
+    reached = cache(lambda partition, at: _reached(client, topic, partition, at))
+
+    def events(partition: int, first: int, last: int) -> list[int] | None:
+        if first >= last or low(partition) > max(first - 1, 0):
+            return None
+        return [reached(partition, first - 1) if first else 0, reached(partition, last - 1)]
+
+    return events
 
 
 def _reached(client: Consumer, topic: str, partition: int, at: int) -> int:

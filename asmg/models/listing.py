@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from asmg.models.registry import Registry
-from asmg.report import NONE
+from asmg.report import number
 from stream.records import Announcement, Score
 from trainer.lineage import name_of
 
@@ -22,7 +22,7 @@ def listed(models: Registry) -> list[dict[str, Any]]:
     found = []
     for one in models.models():
         word, score = models.announced.gate.get(one.version), score_of(models, one)
-        mine = word is not None and (word.kind, word.version) == (one.kind, one.version)
+        mine = word is not None and name_of(word) == name_of(one)
         found.append(
             {
                 "model": name_of(one),
@@ -53,7 +53,7 @@ def listing(rows: list[dict[str, Any]]) -> Table:
         serves = "serves" if row["serves"] else ""
         held = f", held by {row['held_by']}" if row["held_by"] else ""
         table.add_row(
-            row["model"], time_of(row["announced_at"]), *map(figure, (row["auc"], row["logloss"])),
+            row["model"], time_of(row["announced_at"]), number(row["auc"], 4), number(row["logloss"], 4),
             row["gate"] or "", serves + held,
         )  # fmt: skip
     return table
@@ -82,7 +82,7 @@ def showing(found: dict[str, Any]) -> RenderableType:
     head = Table(box=None, show_header=False, pad_edge=False)
     for label, value in (
         ("announced", f"{time_of(found['announced_at'])} UTC by version {found['code_version']}"),
-        ("on the period after it", f"AUC {figure(score['auc'])}, LogLoss {figure(score['logloss'])}"),
+        ("on the period after it", f"AUC {number(score['auc'], 4)}, LogLoss {number(score['logloss'], 4)}"),
         ("made of", ", ".join(found["parents"])),
         ("hash", found["hash"]),
         ("seconds", ", ".join(f"{stage} {spent:.2f}" for stage, spent in found["seconds"].items())),
@@ -102,11 +102,6 @@ def showing(found: dict[str, Any]) -> RenderableType:
 def time_of(ms: int) -> str:
     """A wall clock's time in UTC."""
     return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M:%S}"
-
-
-def figure(value: float | None) -> str:
-    """Four digits, or a dash."""
-    return NONE if value is None else f"{value:.4f}"
 
 
 def _told(of: object) -> str:

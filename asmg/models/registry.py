@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from confluent_kafka import Consumer
@@ -18,6 +18,7 @@ from stream.errors import ConfigurationError, CorruptRecord
 from stream.records import Announcement, Kind, Serve, decode
 from trainer.announced import Announced
 from trainer.kafka import Workplace
+from trainer.lineage import name_of
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Registry:
     def serving(self) -> str | None:
         """Name of the model that is to serve: an operator's, or the gate's newest; None before the first."""
         word = self.words.current
-        return f"{word.kind}/{word.version}" if word else None
+        return name_of(word) if word else None
 
     def models(self) -> list[Announcement]:
         """All there are, by version, Θ before Θ*."""
@@ -74,15 +75,9 @@ def registry(settings: Settings) -> Iterator[Registry]:
                 for message in follower.poll(kafka.GLANCE):
                     announced.take(message.topic(), message.value())
                     if message.topic() == topics.serve:
-                        _hear(words, message.value())
+                        with suppress(CorruptRecord):  # counted by `announced`
+                            words.take(decode(Serve, message.value()))
             yield Registry(place, client, announced, words)
         finally:
             follower.close()
             reader.close()
-
-
-def _hear(words: Words, value: bytes | None) -> None:
-    try:
-        words.take(decode(Serve, value))
-    except CorruptRecord:
-        return  # `Announced` has counted it

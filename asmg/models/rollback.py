@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from asmg.models.registry import Registry
 from stream.errors import ConfigurationError
 from stream.kafka import Writer
@@ -40,19 +42,9 @@ def release(models: Registry, by: str, reason: str) -> str:
     if models.words.hold is None:
         raise ConfigurationError(f"nothing is held: the gate's word counts, {models.serving} serves")
     word = models.words.gate[-1] if models.words.gate else models.words.hold
-    _write(
-        models,
-        Serve(
-            period=word.period,
-            kind=word.kind,
-            version=word.version,
-            reason=reason,
-            held_by=by,
-            release=True,
-            decided_at=now(),
-        ),
-    )
-    return f"{word.kind}/{word.version}"
+    given = {"reason": reason, "held_by": by, "release": True, "decided_at": now()}
+    _write(models, replace(word, **given))
+    return name_of(word)
 
 
 def describe(model: Announcement, by: str) -> str:

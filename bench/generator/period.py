@@ -8,7 +8,7 @@ import torch
 
 from asmg.experiment.periods import periods_of
 from asmg.options import settings_of, source_of
-from asmg.staging import CLICK_LOGS, PERIODS, SHARED_ROWS
+from asmg.staging import CLICK_LOGS, PERIODS, SHARED_ROWS, unless_set
 from bench.generator.clock import Clock, middle
 from bench.generator.machine import Figures, Tell, machine
 from bench.generator.methods import METHODS, Method
@@ -49,8 +49,8 @@ def measure_period(
     settings = settings_of(())
     dataset, source = source_of(data, None)
     trainer = settings.trainer.model_copy(update={"strategy": "iu", "batch": batch, "embedding": width})
-    if dataset in CLICK_LOGS and "user_rows" not in trainer.model_fields_set:
-        trainer = trainer.model_copy(update={"user_rows": SHARED_ROWS})
+    if dataset in CLICK_LOGS:
+        trainer = unless_set(trainer, {"user_rows": SHARED_ROWS})
     tell(f"reading {data}")
     periods = periods_of("stream", dataset, source, PERIODS, settings.stream)[:NUMBER]
     del source

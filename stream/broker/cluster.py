@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ import psutil
 from stream.broker.embedded import START_TIMEOUT, STOP_TIMEOUT
 from stream.broker.node import Node, brokers_of, free_ports, new_cluster_id
 from stream.errors import BrokerError
+from stream.lock import hold
 
 #: How many there are: the least of which one may die while topics keep two replicas in step.
 NODES = 3
@@ -136,14 +136,10 @@ class Cluster:
 
     @contextmanager
     def _claimed(self) -> Iterator[None]:
+        taken = BrokerError(f"another process starts the nodes of {self.home}")
         try:
-            self.home.mkdir(parents=True, exist_ok=True)
-            lock = (self.home / "lock").open("w")
+            lock = hold(self.home / "lock", taken)
         except OSError as error:
             raise BrokerError(f"{self.home} cannot be written: {error.strerror}") from error
         with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise BrokerError(f"another process starts the nodes of {self.home}") from error
             yield

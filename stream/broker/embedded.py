@@ -12,6 +12,7 @@ from typing import IO
 
 from stream.broker.node import Node, brokers_of, free_ports, new_cluster_id
 from stream.errors import BrokerError
+from stream.lock import hold
 
 #: Seconds a node may take until it answers; 2 on an idle machine of two cores.
 START_TIMEOUT = 60.0
@@ -65,13 +66,8 @@ class EmbeddedKafka:
 
         Raises: BrokerError: another process runs it, or it does not come up (its log is named).
         """
-        self.home.mkdir(parents=True, exist_ok=True)
-        self._lock = (self.home / "lock").open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self._lock.close()
-            raise BrokerError(f"another process runs the Kafka in {self.home}") from error
+        taken = BrokerError(f"another process runs the Kafka in {self.home}")
+        self._lock = hold(self.home / "lock", taken)
         node = self._node()
         with (self.home / "kafka.log").open("ab") as log:
             node.write_properties()
