@@ -31,7 +31,8 @@ _SETTLING = (
 #: Errors of a connection that librdkafka mends by itself.
 _PASSING = (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._RESOLVE, KafkaError._TIMED_OUT)
 
-#: A writer whose records are not acknowledged for this long, in seconds, gives up.
+#: A writer whose records are not acknowledged for this long, in seconds, gives up; so does who asks a topic
+#: whose leader is moving. A node that dies has none moved before 9 s, on a busy machine much later.
 PATIENCE = 60.0
 
 Answer = TypeVar("Answer")
@@ -278,7 +279,7 @@ def said(error: KafkaError) -> str:
 
 
 def _answer(client: Consumer, topic: str, ask: Callable[[], Answer]) -> Answer:
-    deadline = time.monotonic() + ANSWER
+    deadline = time.monotonic() + PATIENCE
     while True:
         try:
             return ask()

@@ -289,7 +289,7 @@ def test_a_kafka_that_does_not_answer_is_an_error_of_one_line(
 def test_a_topic_that_is_not_there_is_named(
     bootstrap: str, monkeypatch: pytest.MonkeyPatch, shop: Source
 ) -> None:
-    monkeypatch.setattr(asking, "ANSWER", 1.0)
+    monkeypatch.setattr(asking, "PATIENCE", 1.0)
     with pytest.raises(BrokerError, match=r"^topic test-replay-none cannot be used: "):
         replay(shop, kafka(bootstrap), plan("test-replay-none"), stop=threading.Event())
 

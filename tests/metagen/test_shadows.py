@@ -25,7 +25,7 @@ def trainer(*shadows, **more):
 
 
 def run(place, broker, settings, metagen=METAGEN, *, beside=()):
-    """The shadows, and workers beside them, until every shadow has taken in all periods or one was killed."""
+    """The shadows, and workers beside them, until all have taken in all periods or one was killed."""
     stop, died = threading.Event(), []
 
     def guarded(work, *told):
@@ -44,7 +44,9 @@ def run(place, broker, settings, metagen=METAGEN, *, beside=()):
         one.start()
     for _ in range(DEADLINE * 100):
         there = {(one.name, one.version) for one in broker.records(TOPICS.shadows, Shadow)}
-        if stop.is_set() or {(name, PERIODS) for name in settings.shadow} <= there:
+        models = {(one.kind, one.version) for one in broker.records(TOPICS.models, Announcement)}
+        wanted = {("star" if work is generate else "theta", PERIODS) for work, *_ in beside}
+        if stop.is_set() or ({(name, PERIODS) for name in settings.shadow} <= there and wanted <= models):
             break
         threading.Event().wait(0.01)
     stop.set()
