@@ -1,0 +1,155 @@
+"""Everything but death: workers and Kafka that stand still, a full disk, a read-only one, clocks."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from loop import Failed, Loop, Worker
+
+from asmg.supervise import last_line
+from stream.window.worker import SESSION
+
+#: Seconds for which somebody stands still: longer than the group waits for a window worker.
+STILL = SESSION / 1000 + 2.0
+
+#: Who stands still at a time: each is a wait of `STILL`.
+TURNS = (("window",), ("train", "metagen", "shadow", "serve", "replay"), ("Kafka",))
+
+#: Bytes of the disk that a run has, and seconds for which it is full, or read-only.
+DISK, FULL = 256 * 1024 * 1024, 10.0
+
+#: What a worker may say when it ends: its disk cannot be written.
+SAID = ("No space left on device", "Read-only file system", "Kafka")
+
+
+@contextmanager
+def disk(folder: Path) -> Iterator[bool]:
+    """A small file system at the folder while the context lasts; False where none may be mounted."""
+    folder.mkdir(parents=True)
+    options = ["-t", "tmpfs", "-o", f"size={DISK}", "asmg-test", str(folder)]
+    mounted = (
+        os.geteuid() == 0
+        and subprocess.run(["mount", *options], capture_output=True, check=False).returncode == 0
+    )
+    try:
+        yield mounted
+    finally:
+        if mounted:
+            subprocess.run(["umount", "--lazy", str(folder)], check=False)
+
+
+class Pauses:
+    """Each stands still in turn, for longer than anybody waits for it, and goes on as if nothing had been."""
+
+    def __init__(self) -> None:
+        self.count, self._turn, self._began_at = 0, 0, 0.0
+
+    def __str__(self) -> str:
+        return f"{self.count} pauses of {len(TURNS)}"
+
+    @property
+    def done(self) -> bool:
+        """Whether everybody stood still once, and goes on."""
+        return self._turn == len(TURNS)
+
+    def command(self, worker: str, words: Sequence[str]) -> list[str]:
+        """The worker, its wall clock jumping."""
+        return [str(Path(__file__).with_name("jumping.py")), *words]
+
+    def ended(self, worker: Worker, status: int) -> None:
+        """Raises: Failed: nobody has to end."""
+        raise Failed(f"{worker.name} ended with {status}: {last_line(worker.log)}")
+
+    def look(self, loop: Loop) -> None:
+        """Stops who is next once a period more is decided, and has it go on after a while."""
+        if self.done:
+            return
+        pids = [
+            pid
+            for name, pid in [
+                *(("Kafka", pid) for pid in loop.broker.pids),
+                *((one.name, one.process.pid) for one in loop.workers if not one.finished),
+            ]
+            if name in TURNS[self._turn]
+        ]
+        if not self._began_at and loop.decided > self._turn:
+            self._signal(pids, signal.SIGSTOP)
+            self._began_at = time.monotonic()
+        elif self._began_at and time.monotonic() - self._began_at > STILL:
+            self._signal(pids, signal.SIGCONT)
+            print(f"     {', '.join(TURNS[self._turn])} stood still for {STILL:.0f} s", file=sys.stderr)
+            self.count, self._turn, self._began_at = self.count + 1, self._turn + 1, 0.0
+
+    def _signal(self, pids: Sequence[int], number: int) -> None:
+        for pid in pids:
+            os.kill(pid, number)
+
+
+class Disk:
+    """The store's disk is full for a while, then read-only: workers say so, and end, and come again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.count, self.said = 0, set[str]()
+        self._folder, self._ballast = folder, folder / "ballast"
+        self._states = iter((self._fill, self._free, self._lock, self._unlock))
+        self._next, self._at, self._wait_for = next(self._states), 0.0, 2
+
+    def __str__(self) -> str:
+        return f"disk, {self.count} times changed, heard {sorted(self.said)}"
+
+    @property
+    def done(self) -> bool:
+        """Whether it was full and read-only, and can be written again."""
+        return self.count == 4
+
+    def command(self, worker: str, words: Sequence[str]) -> list[str]:
+        """The worker as a user starts it."""
+        return ["-m", "asmg", *words]
+
+    def ended(self, worker: Worker, status: int) -> None:
+        """Raises: Failed: it does not say that the disk is why."""
+        said = last_line(worker.log)
+        why = [one for one in SAID if one in said]
+        if not why:
+            raise Failed(f"{worker.name} ended with {status}: {said}")
+        self.said.update(why)
+
+    def look(self, loop: Loop) -> None:
+        """The disk's next state, once it is time."""
+        if self.done or loop.decided < self._wait_for or time.monotonic() - self._at < FULL:
+            return
+        try:
+            self._next()
+        except subprocess.CalledProcessError:
+            return  # somebody is writing just now
+        self.count, self._at = self.count + 1, time.monotonic()
+        self._next = next(self._states, self._unlock)
+        self._wait_for += self.count % 2 == 0  # between the two it is well for a period
+
+    def _fill(self) -> None:
+        with self._ballast.open("wb") as file:
+            try:
+                while True:
+                    file.write(bytes(1024 * 1024))
+                    file.flush()
+            except OSError:
+                return
+
+    def _free(self) -> None:
+        self._ballast.unlink()
+
+    def _lock(self) -> None:
+        self._remount("ro")
+
+    def _unlock(self) -> None:
+        self._remount("rw")
+
+    def _remount(self, how: str) -> None:
+        subprocess.run(["mount", "-o", f"remount,{how}", str(self._folder)], check=True, capture_output=True)
