@@ -166,7 +166,7 @@ class Loop:
     def _spawn(self, name: str, words: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
         with log.open("ab") as file:
             command = [sys.executable, *self._disturbance.command(name, words)]
-            return subprocess.Popen(command, stdout=file, stderr=file)
+            return subprocess.Popen(command, stdout=file, stderr=file, start_new_session=True)
 
     def _flags(self, name: str) -> list[str]:
         settings = {
