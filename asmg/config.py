@@ -55,7 +55,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 named by pydantic
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Flags before environment before file. Raises: ConfigurationError: a secret in either of the others."""
+        """Flags before environment before file. Raises: ConfigurationError: a secret is in a flag or file."""
         name = os.environ.get("ASMG_CONFIG", CONFIG)
         file = TomlConfigSettingsSource(settings_cls, Path(name))
         require_no_secret(init_settings(), "a flag")

@@ -36,7 +36,7 @@ _READ = 1 << 20
 #: Makes room for ARGV[1] bytes under a bound of ARGV[2] and notes that KEYS[2] is being written.
 _RESERVE = """
 local function bytes(key) return tonumber(redis.call('HGET', key, 'bytes') or nil) end
-local last = redis.call('ZREVRANGE', KEYS[1], 0, 0, 'WITHSCORES')
+local last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')
 redis.call('ZADD', KEYS[1], (tonumber(last[2]) or 0) + 1, KEYS[2])
 redis.call('HSET', KEYS[2], 'bytes', ARGV[1])
 redis.call('PEXPIRE', KEYS[2], ARGV[3])
@@ -67,7 +67,7 @@ if redis.call('HLEN', KEYS[2]) ~= ARGV[1] + 1 then
 end
 redis.call('RENAME', KEYS[2], KEYS[3])
 redis.call('PEXPIRE', KEYS[3], ARGV[2])
-local last = redis.call('ZREVRANGE', KEYS[1], 0, 0, 'WITHSCORES')
+local last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')
 redis.call('ZADD', KEYS[1], (tonumber(last[2]) or 0) + 1, KEYS[3])
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 """
@@ -78,7 +78,7 @@ if redis.call('PEXPIRE', KEYS[2], ARGV[1]) == 0 then
     redis.call('ZREM', KEYS[1], KEYS[2])
     return 0
 end
-local last = redis.call('ZREVRANGE', KEYS[1], 0, 0, 'WITHSCORES')
+local last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')
 redis.call('ZADD', KEYS[1], (tonumber(last[2]) or 0) + 1, KEYS[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[1])
 return 1
@@ -141,14 +141,15 @@ class RedisStore:
                 both.hget(key, "0")
                 both.hlen(key)
                 first, fields = both.execute()
-            stream = bytearray(first or b"")
+            chunks = [first]
             for number in range(1, fields - 1):
                 on_time()
-                stream += self._chunk(key, number)
-            if not self._touch(
-                keys=[self._used, key], args=[self._settings.ttl]
-            ):  # gone, or while it was read
+                chunks.append(self._redis.hget(key, str(number)))
+            if None in chunks:  # gone, or while it was read; what is left, if anything, is no part
+                self._forget(key)
                 raise MissingArtefact(f"{self} has no part {name}")
+            self._touch(keys=[self._used, key], args=[self._settings.ttl])
+        stream = b"".join(chunks)
         if hashlib.sha256(stream).hexdigest() != name:
             raise CorruptArtefact(f"{self} has another content under {key} than its name says")
         return pa.ipc.open_stream(pa.py_buffer(stream)).read_all()
@@ -162,16 +163,15 @@ class RedisStore:
         """Forget the part; nothing happens where there is none. Raises: StoreAway; StoreError."""
         key = self._key(name)
         with self._answers():
-            self._redis.unlink(key)
-            self._redis.zrem(self._used, key)
+            self._forget(key)
 
     def __str__(self) -> str:
         told = self._redis.connection_pool.connection_kwargs
         return f"Redis at {told.get('path') or '{host}:{port}'.format(**told)}"
 
-    def _chunk(self, key: str, number: int) -> bytes:
-        found = self._redis.hget(key, str(number))
-        return found if isinstance(found, bytes) else b""  # gone meanwhile
+    def _forget(self, key: str) -> None:
+        self._redis.unlink(key)
+        self._redis.zrem(self._used, key)
 
     def _key(self, name: str) -> str:
         return f"{self._settings.prefix}part:{require_name(name)}"
