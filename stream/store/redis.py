@@ -72,14 +72,14 @@ redis.call('ZADD', KEYS[1], (tonumber(last[2]) or 0) + 1, KEYS[3])
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 """
 
-#: Notes that KEYS[2] was used; 1 where it is there, else 0.
+#: Notes that KEYS[2] was used, if there is room for a note; 1 where it is there, else 0.
 _TOUCH = """
 if redis.call('PEXPIRE', KEYS[2], ARGV[1]) == 0 then
     redis.call('ZREM', KEYS[1], KEYS[2])
     return 0
 end
 local last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')
-redis.call('ZADD', KEYS[1], (tonumber(last[2]) or 0) + 1, KEYS[2])
+redis.pcall('ZADD', KEYS[1], (tonumber(last[2]) or 0) + 1, KEYS[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[1])
 return 1
 """
@@ -137,7 +137,9 @@ class RedisStore:
         """
         key = self._key(name)
         with self._answers() as on_time:
-            with self._redis.pipeline(transaction=True) as both:
+            with self._redis.pipeline(
+                transaction=False
+            ) as both:  # a Redis that is full begins no transaction
                 both.hget(key, "0")
                 both.hlen(key)
                 first, fields = both.execute()

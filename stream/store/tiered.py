@@ -37,12 +37,12 @@ class TieredStore:
         self._hot, self._durable, self._clock = hot, durable, clock
         self._asked_from = clock()  # while the hot store is away: when it is asked again
         self._away = False
-        self._refused: set[str] = set()  # what has been logged
+        self._refused: set[str] = set()  # what it was asked last and would not do
 
     def put(self, table: pa.Table) -> str:
         """Keep the table durably; its name. Raises: StoreError: it cannot be written."""
         name = self._durable.put(table)
-        self._try(lambda: self._hot.put(table))
+        self._try("put", lambda: self._hot.put(table))
         return name
 
     def get(self, name: str) -> pa.Table:
@@ -51,10 +51,10 @@ class TieredStore:
         Raises: MissingArtefact: there is none; CorruptArtefact: its content is another; StoreError: it
         cannot be read now.
         """
-        found = self._try(lambda: self._from_hot(name))
+        found = self._try("get", lambda: self._from_hot(name))
         if found is None:
             found = self._durable.get(name)
-            self._try(lambda: self._hot.put(found))
+            self._try("put", lambda: self._hot.put(found))
         return found
 
     def has(self, name: str) -> bool:
@@ -67,7 +67,7 @@ class TieredStore:
         A hot store that is away keeps it until nobody has used it for long: it is what its name says.
         """
         self._durable.delete(name)
-        self._try(lambda: self._hot.delete(name))
+        self._try("delete", lambda: self._hot.delete(name))
 
     def _from_hot(self, name: str) -> pa.Table | None:
         try:
@@ -79,7 +79,7 @@ class TieredStore:
             self._hot.delete(name)
             return None
 
-    def _try(self, act: Callable[[], T]) -> T | None:
+    def _try(self, what: str, act: Callable[[], T]) -> T | None:
         """What the hot store does; None where it is away or refuses, which is nobody's trouble."""
         if self._away and self._clock() < self._asked_from:
             return None
@@ -92,10 +92,11 @@ class TieredStore:
             self._away = True
             return None
         except StoreError as error:
-            if str(error) not in self._refused:
-                _log.warning("%s; going on with the durable store", error)
-            self._refused.add(str(error))
+            if what not in self._refused:
+                _log.warning("%s (%s); going on with the durable store", error, what)
+            self._refused.add(what)
             return None
+        self._refused.discard(what)
         if self._away:
             _log.info("the hot store answers again")
             self._away = False
