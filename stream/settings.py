@@ -172,11 +172,14 @@ class RedisSettings(Section):
     def _known_url(cls, url: SecretStr) -> SecretStr:
         if not url.get_secret_value():
             return url
-        try:
-            parts = urlsplit(url.get_secret_value())
-            _ = parts.port
-        except ValueError:  # whose text may hold a piece of the password
-            raise ValueError("this is no URL: in a password write %2F for / and %40 for @") from None
+        parts = urlsplit(url.get_secret_value())
         if parts.scheme not in ("redis", "rediss", "unix"):
             raise ValueError("a URL that begins with redis://, rediss:// or unix:// is expected")
+        try:
+            _ = parts.port
+            readable = parts.scheme == "unix" or re.fullmatch(r"(/\d*)?", parts.path)
+        except ValueError:  # whose text may hold a piece of the password
+            readable = None
+        if not readable:
+            raise ValueError("this is no URL of a Redis: in a password write %2F for / and %40 for @")
         return url
