@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from stream.errors import ConfigurationError
 
@@ -17,7 +17,7 @@ def require_no_secret(given: Mapping[str, object], where: str) -> None:
     if not isinstance(redis, Mapping):
         return
     found = [name for name in ("username", "password") if name in redis]
-    if "@" in urlsplit(str(redis.get("url", ""))).netloc:
+    if re.search(r"@|password=|username=", str(redis.get("url", ""))):
         found.append("url")
     if found:
         raise ConfigurationError(

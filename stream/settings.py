@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
     BaseModel,
@@ -126,8 +126,8 @@ class StoreSettings(Section):
     def _known_place(cls, place: str | None) -> str | None:
         if place is None or ":/" not in place:
             return place
-        parts = urlsplit(place)
-        if parts.scheme not in ("s3", "gs") or not parts.netloc:
+        parts = _split(place)
+        if parts is None or parts.scheme not in ("s3", "gs") or not parts.netloc:
             raise ValueError("a folder, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX is expected")
         if "@" in parts.netloc:
             raise ValueError(
@@ -172,14 +172,19 @@ class RedisSettings(Section):
     def _known_url(cls, url: SecretStr) -> SecretStr:
         if not url.get_secret_value():
             return url
-        parts = urlsplit(url.get_secret_value())
+        parts = _split(url.get_secret_value())
+        if parts is None or (parts.scheme != "unix" and not re.fullmatch(r"(/\d*)?", parts.path)):
+            raise ValueError("this is no URL of a Redis: in a password write %2F for / and %40 for @")
         if parts.scheme not in ("redis", "rediss", "unix"):
             raise ValueError("a URL that begins with redis://, rediss:// or unix:// is expected")
-        try:
-            _ = parts.port
-            readable = parts.scheme == "unix" or re.fullmatch(r"(/\d*)?", parts.path)
-        except ValueError:  # whose text may hold a piece of the password
-            readable = None
-        if not readable:
-            raise ValueError("this is no URL of a Redis: in a password write %2F for / and %40 for @")
         return url
+
+
+def _split(url: str) -> SplitResult | None:
+    """None where it cannot be read: urllib's own error may show a piece of a password."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts

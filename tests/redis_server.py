@@ -17,8 +17,8 @@ from stream.settings import RedisSettings
 #: The ACL user of the stores, with nothing but what README.md says a store needs.
 USER, PASSWORD = "asmg", "s3cret/p@ss"
 RIGHTS = (
-    "~asmg:* -@all +@connection +hset +hget +hlen +exists +rename +unlink +pexpire +zadd +zrange +zrem "
-    "+multi +exec +eval +evalsha +script|load"
+    "~asmg:* -@all +@connection +hset +hget +hlen +hexists +exists +rename +unlink "
+    "+pexpire +zadd +zrange +zrem +multi +exec +eval +evalsha +script|load"
 )
 #: Seconds it may take to start.
 DEADLINE = 20

@@ -122,10 +122,8 @@ class RedisStore:
             places = range(0, stream.size, CHUNK)
             for number, place in enumerate(places):
                 on_time()
-                with self._redis.pipeline(transaction=True) as both:
-                    both.hset(writing, str(number), chunks[place : place + CHUNK])
-                    both.pexpire(writing, WRITING_TTL)
-                    both.execute()
+                if not self._write(writing, number, chunks[place : place + CHUNK]):
+                    return name
             self._finish(keys=[self._used, writing, key], args=[len(places), self._settings.ttl])
         return name
 
@@ -170,6 +168,17 @@ class RedisStore:
     def __str__(self) -> str:
         told = self._redis.connection_pool.connection_kwargs
         return f"Redis at {told.get('path') or '{host}:{port}'.format(**told)}"
+
+    def _write(self, writing: str, number: int, chunk: memoryview) -> bool:
+        """Whether what is being written is wanted still; Redis or a newer part may have taken its room."""
+        with self._redis.pipeline(transaction=True) as together:
+            together.hset(writing, str(number), chunk)
+            together.pexpire(writing, WRITING_TTL)
+            together.hexists(writing, "bytes")
+            *_, wanted = together.execute()
+        if not wanted:
+            self._forget(writing)
+        return bool(wanted)
 
     def _forget(self, key: str) -> None:
         self._redis.unlink(key)

@@ -18,12 +18,16 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import pyarrow as pa
+from prometheus_client import Counter, Gauge
 
 from stream.errors import CorruptArtefact, MissingArtefact, StoreAway, StoreError
 from stream.store.base import Store
 
 #: Seconds for which a hot store that did not answer is not asked again.
 AWAY = 30.0
+
+_READS = Counter("asmg_store_reads", "Parts read", ["tier"])
+_AWAY = Gauge("asmg_store_hot_away", "1 while the hot store does not answer")
 
 T = TypeVar("T")
 
@@ -52,6 +56,7 @@ class TieredStore:
         cannot be read now.
         """
         found = self._try("get", lambda: self._from_hot(name))
+        _READS.labels("durable" if found is None else "hot").inc()
         if found is None:
             found = self._durable.get(name)
             self._try("put", lambda: self._hot.put(found))
@@ -90,6 +95,7 @@ class TieredStore:
             if not self._away:
                 _log.warning("%s; going on with the durable store, asking again every %.0f s", error, AWAY)
             self._away = True
+            _AWAY.set(1)
             return None
         except StoreError as error:
             if what not in self._refused:
@@ -100,4 +106,5 @@ class TieredStore:
         if self._away:
             _log.info("the hot store answers again")
             self._away = False
+            _AWAY.set(0)
         return done

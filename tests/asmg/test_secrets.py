@@ -52,6 +52,7 @@ def test_checkpoints_do_not_go_through_redis(monkeypatch: pytest.MonkeyPatch) ->
         (f'password = "{SECRET}"', "ASMG_REDIS_PASSWORD"),
         (f'username = "{SECRET}"', "ASMG_REDIS_USERNAME"),
         (f'url = "redis://:{SECRET}@cache"', "ASMG_REDIS_URL"),
+        (f'url = "redis://cache?password={SECRET}"', "ASMG_REDIS_URL"),
     ],
 )
 def test_a_secret_in_the_file_or_a_flag_is_refused(tmp_path: Path, line: str, named: str) -> None:
@@ -76,6 +77,9 @@ def test_a_url_without_a_secret_may_be_in_the_file(tmp_path: Path) -> None:
         ("ASMG_REDIS_URL", f"http://:{SECRET}@cache", "redis.url"),
         ("ASMG_REDIS_URL", f"redis://user:/{SECRET}@cache", "redis.url"),
         ("ASMG_REDIS_URL", f"redis://user:pa/ss:{SECRET}@cache", "redis.url"),
+        ("ASMG_REDIS_URL", f"redis://user:[{SECRET}@cache", "redis.url"),
+        ("ASMG_REDIS_URL", f"redis://user:\u2100{SECRET}@cache", "redis.url"),
+        ("ASMG_STORE_FOLDER", f"s3://key:\u2100{SECRET}@bucket/place", "store.folder"),
         ("ASMG_REDIS_PASSWD", SECRET, "redis.passwd"),
         ("ASMG_REDIS", f'["{SECRET}"]', "redis"),
         ("ASMG_REDIS", f'{{"password": ["{SECRET}"]}}', "redis.password"),

@@ -187,6 +187,26 @@ def test_every_use_lengthens_a_parts_life_and_nothing_lives_for_ever(redis_serve
     assert all(redis_server.admin.pttl(one) > 0 for one in keys(redis_server))
 
 
+@pytest.mark.usefixtures("small_chunks")
+def test_a_writer_whose_room_is_taken_stops_and_leaves_nothing(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, table, calls = RedisStore(redis_server.settings()), part(1_000), []
+
+    def evicts(_self: object) -> None:
+        calls.append(1)
+        if len(calls) == 3:
+            (writing,) = (one for one in keys(redis_server) if one.startswith("asmg:writing:"))
+            redis_server.admin.delete(writing)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(redis_store._OnTime, "__call__", evicts)
+        assert store.put(table) == name_of(table)
+    assert len(calls) == 3
+    assert keys(redis_server) == []
+    assert not store.has(name_of(table))
+
+
 @pytest.mark.parametrize("gone", ["asmg:used", "asmg:part"])
 def test_any_key_may_vanish_by_itself(redis_server: RedisServer, gone: str) -> None:
     store = RedisStore(redis_server.settings(max_bytes=MIB))
