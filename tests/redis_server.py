@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from stream.settings import RedisSettings
 
-#: The ACL user of the stores, with nothing but what README.md says a store needs.
+#: The ACL user of the stores, with nothing but what docs/store.md says a store needs.
 USER, PASSWORD = "asmg", "s3cret/p@ss"
 RIGHTS = (
     "~asmg:* -@all +@connection +hset +hget +hlen +hexists +exists +rename +unlink "

@@ -93,7 +93,7 @@ class RedisStore:
     """
 
     def __init__(self, settings: RedisSettings) -> None:
-        """Connects when it is first asked. Raises: ConfigurationError: the URL is none."""
+        """Connects when it is first asked. Raises: ConfigurationError: URL and files do not fit."""
         self._redis = _client(settings)
         self._settings = settings
         self._used = f"{settings.prefix}used"
@@ -115,9 +115,8 @@ class RedisStore:
             if self._touch(keys=[self._used, key], args=[self._settings.ttl]):
                 return name
             writing = f"{self._settings.prefix}writing:{name}:{uuid.uuid4().hex}"
-            self._reserve(
-                keys=[self._used, writing], args=[stream.size, self._settings.max_bytes, WRITING_TTL]
-            )
+            room = [stream.size, self._settings.max_bytes, WRITING_TTL]
+            self._reserve(keys=[self._used, writing], args=room)
             chunks = memoryview(stream)
             places = range(0, stream.size, CHUNK)
             for number, place in enumerate(places):
@@ -135,9 +134,8 @@ class RedisStore:
         """
         key = self._key(name)
         with self._answers() as on_time:
-            with self._redis.pipeline(
-                transaction=False
-            ) as both:  # a Redis that is full begins no transaction
+            # A Redis that is full begins no transaction, and what it has is wanted all the same.
+            with self._redis.pipeline(transaction=False) as both:
                 both.hget(key, "0")
                 both.hlen(key)
                 first, fields = both.execute()
@@ -235,7 +233,7 @@ def _client(settings: RedisSettings) -> Redis:
     try:
         return Redis.from_url(url, **options)
     except ValueError:  # whose text may hold a piece of the password
-        raise ConfigurationError("redis.url cannot be used: see its form in the README") from None
+        raise ConfigurationError("redis.url cannot be used: docs/store.md has its forms") from None
 
 
 def _first_line(error: Exception) -> str:

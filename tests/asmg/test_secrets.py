@@ -35,7 +35,7 @@ def test_redis_is_set_by_the_environment_and_never_shown(monkeypatch: pytest.Mon
 
 
 def test_without_redis_the_store_is_the_durable_one(tmp_path: Path) -> None:
-    settings = load({"home": tmp_path / "home"})  # type: ignore[dict-item]
+    settings = load({"home": tmp_path / "home"})
     store = store_of(settings)
     assert isinstance(store, ParquetStore)
     assert store.folder == tmp_path / "home" / "store"
@@ -81,6 +81,7 @@ def test_a_url_without_a_secret_may_be_in_the_file(tmp_path: Path) -> None:
         ("ASMG_REDIS_URL", f"redis://user:\u2100{SECRET}@cache", "redis.url"),
         ("ASMG_STORE_FOLDER", f"s3://key:\u2100{SECRET}@bucket/place", "store.folder"),
         ("ASMG_REDIS_PASSWD", SECRET, "redis.passwd"),
+        ("ASMG_REDIS", f"{{{SECRET}", "redis"),
         ("ASMG_REDIS", f'["{SECRET}"]', "redis"),
         ("ASMG_REDIS", f'{{"password": ["{SECRET}"]}}', "redis.password"),
         ("ASMG_STORE_FOLDER", f"s3://key:{SECRET}@bucket/place", "store.folder"),
