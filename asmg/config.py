@@ -14,10 +14,11 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from asmg.secrets import require_no_secret, shown
 from metagen.settings import NEED_MLP, MetagenSettings
 from serving.settings import ServingSettings
 from stream.errors import ConfigurationError
-from stream.settings import KafkaSettings, StoreSettings, StreamSettings
+from stream.settings import KafkaSettings, RedisSettings, StoreSettings, StreamSettings
 from trainer.settings import FACTORISED, TrainerSettings
 
 #: Where settings are looked for unless `--config` or ASMG_CONFIG says otherwise.
@@ -39,6 +40,7 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path("../shared/data"), description="where data sets are looked for by name")
     kafka: KafkaSettings = KafkaSettings()
     store: StoreSettings = StoreSettings()
+    redis: RedisSettings = RedisSettings()
     stream: StreamSettings = StreamSettings()
     trainer: TrainerSettings = TrainerSettings()
     metagen: MetagenSettings = MetagenSettings()
@@ -53,9 +55,12 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 named by pydantic
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Flags before environment before file."""
-        file = Path(os.environ.get("ASMG_CONFIG", CONFIG))
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, file)
+        """Flags before environment before file. Raises: ConfigurationError: a secret is in a flag or file."""
+        name = os.environ.get("ASMG_CONFIG", CONFIG)
+        file = TomlConfigSettingsSource(settings_cls, Path(name))
+        require_no_secret(init_settings(), "a flag")
+        require_no_secret(file(), name)
+        return init_settings, env_settings, file
 
 
 def load(flags: dict[str, dict[str, object]] | None = None) -> Settings:
@@ -71,7 +76,7 @@ def load(flags: dict[str, dict[str, object]] | None = None) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(map(str, first["loc"]))
-        raise ConfigurationError(f"setting {name}: {first['msg']} (given: {first['input']!r})") from error
+        raise ConfigurationError(f"setting {name}: {first['msg']}{shown(name, first['input'])}") from None
     except (SettingsError, ValueError) as error:
         raise ConfigurationError(f"the settings cannot be read: {error}") from error
     generator = settings.metagen.generator

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from prometheus_client import start_http_server
 
@@ -20,7 +19,7 @@ from stream import kafka
 from stream.replay import Source
 from stream.replay.progress import Bar
 from stream.replay.worker import Plan, Trained, replay, stop_on_signals
-from stream.store import ParquetStore, Store
+from stream.store import RedisStore, Store, TieredStore, durable_store
 from stream.topics import Topics
 from trainer.kafka import Workplace
 
@@ -62,7 +61,7 @@ def run_window(settings: Settings) -> None:
 
     stop = stop_event("window")
     with _topics(settings) as (broker, topics):
-        window(broker, topics, store_of(settings), settings.stream, stop)
+        window(broker, topics, durable_of(settings), settings.stream, stop)
 
 
 def run_train(settings: Settings) -> None:
@@ -102,13 +101,20 @@ def run_serve(settings: Settings) -> None:
 
 
 def store_of(settings: Settings) -> Store:
-    """Where models and checkpoints lie."""
-    return ParquetStore(store_folder(settings))
+    """Where models lie: the durable store, behind Redis if `redis.url` is set. Raises: ConfigurationError."""
+    durable = durable_of(settings)
+    if not settings.redis.url.get_secret_value():
+        return durable
+    return TieredStore(RedisStore(settings.redis), durable)
 
 
-def store_folder(settings: Settings) -> Path:
-    """`store.folder`, by default `store` in the home."""
-    return settings.store.folder or settings.home / "store"
+def durable_of(settings: Settings) -> Store:
+    """Where models and checkpoints lie durably: `store.folder`, by default `store` in the home.
+
+    Checkpoints lie here alone: they change every few seconds, are read after a death only, and would push
+    models out of Redis. Raises: ConfigurationError.
+    """
+    return durable_store(settings.store.folder or str(settings.home / "store"))
 
 
 def stop_event(worker: str) -> threading.Event:

@@ -7,6 +7,7 @@ AsmgError                     what a user may see as one line
 ├── CorruptRecord             bytes in a topic that are not what the topic holds
 ├── GapError                  a number is missing where none may be
 └── StoreError                the store failed
+    ├── StoreAway             a server of the store does not answer
     ├── MissingArtefact       no part of that name
     └── CorruptArtefact       a part whose content does not match its name
 """
@@ -22,6 +23,7 @@ __all__ = [
     "DataError",
     "GapError",
     "MissingArtefact",
+    "StoreAway",
     "StoreError",
 ]
 
@@ -60,3 +62,7 @@ class MissingArtefact(StoreError):
 
 class CorruptArtefact(StoreError):
     """A part's content does not match the sha256 in its name."""
+
+
+class StoreAway(StoreError):
+    """A server that the store needs does not answer, or not in time; it may do so later."""

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import SplitResult, urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FilePath,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 
 from stream.errors import ConfigurationError
 
@@ -103,6 +112,79 @@ class StreamSettings(Section):
 
 
 class StoreSettings(Section):
-    """`[store]`: where snapshots, hidden states and checkpoints lie."""
+    """`[store]`: where snapshots, hidden states and checkpoints lie durably."""
 
-    folder: Path | None = Field(None, description="folder of the Parquet store; default: store/ in the home")
+    folder: str | None = Field(
+        None,
+        min_length=1,
+        description="a folder, or s3://BUCKET/PREFIX or gs://BUCKET/PREFIX, with ?region=R&scheme=http"
+        "&endpoint_override=HOST:PORT where these are needed; default: store/ in the home",
+    )
+
+    @field_validator("folder")
+    @classmethod
+    def _known_place(cls, place: str | None) -> str | None:
+        if place is None or ":/" not in place:
+            return place
+        parts = _split(place)
+        if parts is None or parts.scheme not in ("s3", "gs") or not parts.netloc:
+            raise ValueError("a folder, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX is expected")
+        if "@" in parts.netloc:
+            raise ValueError(
+                "credentials do not belong into the URI: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
+                "whatever else the cloud's own tools read"
+            )
+        return place
+
+
+class RedisSettings(Section):
+    """`[redis]`: the copy of what is used now, in front of the durable store. Losing it loses nothing.
+
+    The URL with a password in it, the user and the password come from the environment alone (asmg/config.py).
+    """
+
+    url: SecretStr = Field(
+        SecretStr(""),
+        description="redis://HOST:PORT/DB, rediss:// with TLS, or unix://PATH; empty: no Redis",
+    )
+    username: str | None = Field(None, description="ACL user; from the environment alone")
+    password: SecretStr | None = Field(None, description="from the environment alone")
+    ca_file: FilePath | None = Field(None, description="PEM of who signed the server; default: the system's")
+    cert_file: FilePath | None = Field(None, description="PEM of ours, where the server asks for one")
+    key_file: FilePath | None = Field(None, description="PEM of its key")
+    prefix: str = Field("asmg:", pattern=r"^[A-Za-z0-9._:{}-]{1,100}$", description="begins every key")
+    max_bytes: int = Field(
+        1 << 30,
+        ge=1 << 20,
+        description="of parts; those not used for longest go first. It should hold k + 2 snapshots and Θ*",
+    )
+    ttl: Milliseconds = Field(
+        86_400_000,
+        ge=1_000,
+        description="a part that was not used this long goes; longer than k + 2 periods",
+    )
+    timeout: Milliseconds = Field(
+        2_000, ge=1, description="how long Redis may take over a part; then the durable store is asked"
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _known_url(cls, url: SecretStr) -> SecretStr:
+        if not url.get_secret_value():
+            return url
+        parts = _split(url.get_secret_value())
+        if parts is None or (parts.scheme != "unix" and not re.fullmatch(r"(/\d*)?", parts.path)):
+            raise ValueError("this is no URL of a Redis: in a password write %2F for / and %40 for @")
+        if parts.scheme not in ("redis", "rediss", "unix"):
+            raise ValueError("a URL that begins with redis://, rediss:// or unix:// is expected")
+        return url
+
+
+def _split(url: str) -> SplitResult | None:
+    """None where it cannot be read: urllib's own error may show a piece of a password."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from redis_server import RedisServer
 
 from stream.samples import Samples
 
@@ -39,6 +40,20 @@ def parity(shared: Path) -> Mapping[str, np.ndarray]:
     """One training step of the authors' code, number by number."""
     with np.load(shared / "parity" / "asmg_gru_multi_ml100k.npz") as numbers:
         return {name: numbers[name] for name in numbers.files}
+
+
+@pytest.fixture
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """An empty Redis; skips where none can be started, fails in CI."""
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    try:
+        server.start()
+    except (ImportError, OSError) as error:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"no redis-server: {error}")
+        pytest.skip(f"no redis-server: {error}")
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="session")

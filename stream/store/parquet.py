@@ -1,19 +1,16 @@
-"""The durable store: a Parquet file per part in a folder, written whole or not at all."""
+"""The durable store in a folder: a Parquet file per part, written whole or not at all."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import re
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stream.errors import CorruptArtefact, MissingArtefact, StoreError
-from stream.store.base import name_of
-
-_NAME = re.compile(r"[0-9a-f]{64}")
+from stream.store.base import name_of, require_name
 
 
 class ParquetStore:
@@ -36,14 +33,7 @@ class ParquetStore:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with fresh.open("wb") as file:
-                pq.write_table(
-                    table,
-                    file,
-                    compression="zstd",
-                    compression_level=1,
-                    use_dictionary=False,
-                    use_compliant_nested_type=False,  # lists keep their fields' names, so the hash holds
-                )
+                write_part(table, file)
                 file.flush()
                 os.fsync(file.fileno())
             fresh.rename(path)
@@ -62,13 +52,7 @@ class ParquetStore:
         path = self._path(name)
         if not path.exists():
             raise MissingArtefact(f"the store has no part {name} in {self.folder}")
-        try:
-            table = pq.ParquetFile(path).read()
-        except (pa.ArrowException, OSError) as error:
-            raise CorruptArtefact(f"{path} cannot be read: {error}") from error
-        if name_of(table) != name:
-            raise CorruptArtefact(f"{path} does not hold what its name says; restore or delete it")
-        return table
+        return read_part(path, name, str(path))
 
     def has(self, name: str) -> bool:
         """Whether a part of that name is kept."""
@@ -79,9 +63,38 @@ class ParquetStore:
         self._path(name).unlink(missing_ok=True)
 
     def _path(self, name: str) -> Path:
-        if not _NAME.fullmatch(name):
-            raise MissingArtefact(f"{name!r} is no name of a part: 64 hexadecimal digits are expected")
-        return self.folder / name[:2] / f"{name}.parquet"
+        return self.folder / path_of(name)
+
+
+def path_of(name: str) -> str:
+    """Where a part lies below its store. Raises: MissingArtefact: it can name no part."""
+    return f"{require_name(name)[:2]}/{name}.parquet"
+
+
+def write_part(table: pa.Table, file: object) -> None:
+    """The table as Parquet, into a file open for bytes."""
+    pq.write_table(
+        table,
+        file,
+        compression="zstd",
+        compression_level=1,
+        use_dictionary=False,
+        use_compliant_nested_type=False,  # lists keep their fields' names, so the hash holds
+    )
+
+
+def read_part(source: object, name: str, where: str) -> pa.Table:
+    """The table of a Parquet file, whose content must be what `name` says.
+
+    source: a path or a file; where: what an error calls it. Raises: CorruptArtefact.
+    """
+    try:
+        table = pq.ParquetFile(source).read()
+    except (pa.ArrowException, OSError) as error:
+        raise CorruptArtefact(f"{where} cannot be read: {error}") from error
+    if name_of(table) != name:
+        raise CorruptArtefact(f"{where} does not hold what its name says; restore or delete it")
+    return table
 
 
 def _sync(folder: Path) -> None:
