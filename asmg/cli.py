@@ -156,6 +156,15 @@ def _serve(home: Home = None, choices: Set = None) -> None:
     run_serve(settings_of(choices, home))
 
 
+@app.command("live")
+def _live(home: Home = None, choices: Set = None) -> None:
+    """Show the stream as metrics: rates, click-through, items, their drift, late and dead events."""
+    from asmg.options import settings_of
+    from asmg.workers import run_live
+
+    run_live(settings_of(choices, home))
+
+
 @app.command("status")
 def _status(
     as_json: Json = False,

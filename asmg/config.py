@@ -17,7 +17,7 @@ from pydantic_settings import (
 from metagen.settings import NEED_MLP, MetagenSettings
 from serving.settings import ServingSettings
 from stream.errors import ConfigurationError
-from stream.settings import KafkaSettings, StoreSettings, StreamSettings
+from stream.settings import KafkaSettings, LiveSettings, StoreSettings, StreamSettings
 from trainer.settings import FACTORISED, TrainerSettings
 
 #: Where settings are looked for unless `--config` or ASMG_CONFIG says otherwise.
@@ -43,6 +43,7 @@ class Settings(BaseSettings):
     trainer: TrainerSettings = TrainerSettings()
     metagen: MetagenSettings = MetagenSettings()
     serving: ServingSettings = ServingSettings()
+    live: LiveSettings = LiveSettings()
 
     @classmethod
     def settings_customise_sources(

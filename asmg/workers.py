@@ -101,6 +101,15 @@ def run_serve(settings: Settings) -> None:
         serve(place, settings.stream, settings.trainer, settings.serving, stop)
 
 
+def run_live(settings: Settings) -> None:
+    """Show what the stream has been like lately. Raises: AsmgError."""
+    from stream.live.app import live
+
+    stop = stop_event("live")
+    with _topics(settings) as (broker, topics):
+        live(broker, topics, settings.stream, settings.live, stop)
+
+
 def store_of(settings: Settings) -> Store:
     """Where models and checkpoints lie."""
     return ParquetStore(store_folder(settings))
