@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from prometheus_client import start_http_server
 
@@ -22,7 +23,9 @@ from stream.replay.progress import Bar
 from stream.replay.worker import Plan, Trained, replay, stop_on_signals
 from stream.store import ParquetStore, Store
 from stream.topics import Topics
-from trainer.kafka import Workplace
+
+if TYPE_CHECKING:  # it loads torch, for which windowing and the live view need not wait
+    from trainer.kafka import Workplace
 
 #: Seconds a worker whose supervisor died may take to stop by itself; to be cut off harms nothing.
 GRACE = 5.0
@@ -147,6 +150,7 @@ def _topics(settings: Settings) -> Iterator[tuple[dict[str, object], Topics]]:
 @contextmanager
 def _workplace(settings: Settings) -> Iterator[Workplace]:
     from stream.close.read import PeriodReader
+    from trainer.kafka import Workplace
 
     with _topics(settings) as (broker, topics):
         yield Workplace(

@@ -30,6 +30,9 @@ from stream.records import now
 from stream.settings import LiveSettings, StreamSettings
 from stream.topics import Topics
 
+#: What Faust and those it stands on may say: aiokafka has 40 errors/s to tell of a Kafka that is away.
+NOISY = {"aiokafka": logging.CRITICAL, "faust": logging.ERROR, "mode": logging.ERROR}
+
 #: How often what is shown is renewed, in seconds.
 RENEWED = 0.5
 
@@ -48,8 +51,8 @@ def live(
 
     Raises: ConfigurationError: Faust cannot be told what Kafka's options say. BrokerError: Kafka fails.
     """
-    for noisy in ("aiokafka", "faust", "mode"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
+    for name, level in NOISY.items():
+        logging.getLogger(name).setLevel(level)
     to, board = connection(broker), Board()
     places = begin(broker, topics, stream.partitions, now() - max(settings.span, settings.rates_over))
     read = PeriodReader(broker, topics)

@@ -62,14 +62,13 @@ def reader(connection: Connection, prefix: str, places: Places) -> faust.App:
     class Consumer(aiokafka.Consumer):  # type: ignore[misc]
         """Takes its places for what others take from committed offsets."""
 
-        logger = aiokafka.Consumer.logger
-
         async def seek_to_committed(self) -> Mapping[TP, int]:
             """Seeks every partition to its place."""
             mine = {one: places[TP(*one)] for one in self.assignment()}
             await self.seek_wait(mine)
             return mine
 
+    Consumer.logger = aiokafka.Consumer.logger  # or what it says would be said in our name
     app.transport.Consumer = Consumer
     return app
 

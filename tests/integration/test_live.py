@@ -27,6 +27,9 @@ from stream.window.worker import window
 
 pytestmark = pytest.mark.integration
 
+#: Seconds within which each thing has to be told.
+DEADLINE = 120.0
+
 #: The event time that the events begin at, in ms.
 BEGAN = 1_700_000_000_000
 
@@ -71,7 +74,7 @@ class View:
         return None
 
     def until_it_says(self, wanted: float, name: str, **labels: str) -> None:
-        until(lambda: self.says(name, **labels) == pytest.approx(wanted))
+        until(lambda: self.says(name, **labels) == pytest.approx(wanted), DEADLINE)
 
 
 @pytest.fixture
