@@ -52,6 +52,9 @@ def _demo(
     pace: Pace = "trained",
     speed: Speed = "max",
     window_workers: Annotated[int, typer.Option(min=1, help="Processes that share the windowing.")] = 1,
+    live: Annotated[
+        bool, typer.Option("--live", help="Run the live view too; it takes CPU from the rest.")
+    ] = False,
     home: Annotated[Path | None, typer.Option(help="The demo's own folder; else `home`/demo.")] = None,
     choices: Set = None,
 ) -> None:
@@ -77,6 +80,7 @@ def _demo(
         pace=pace,
         speed=speed,
         windows=window_workers,
+        live=live,
     )
     raise typer.Exit(demo(options))
 

@@ -30,6 +30,8 @@ from stream.records import now
 from stream.settings import LiveSettings, StreamSettings
 from stream.topics import Topics
 
+_log = logging.getLogger(__name__)
+
 #: What Faust and those it stands on may say: aiokafka has 40 errors/s to tell of a Kafka that is away.
 NOISY = {"aiokafka": logging.CRITICAL, "faust": logging.ERROR, "mode": logging.ERROR}
 
@@ -58,9 +60,11 @@ def live(
     read = PeriodReader(broker, topics)
     server, _ = start_http_server(settings.metrics_port, "127.0.0.1")
     REGISTRY.register(board)
+    hook, threading.excepthook = threading.excepthook, _in_one_line
     try:
         asyncio.run(_run(to, topics, Recent(settings, stream.max_skew), places, read, board, stop))
     finally:
+        threading.excepthook = hook
         REGISTRY.unregister(board)
         server.shutdown()
         server.server_close()
@@ -83,5 +87,11 @@ async def _run(
             board.view = watch.view()
             await asyncio.sleep(RENEWED)
     finally:
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # of tasks that leaving cuts off
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(app.stop(), LEAVING)
+
+
+def _in_one_line(args: threading.ExceptHookArgs) -> None:
+    """What ends a thread of Faust's; one that ends while it is needed makes the app crash, and us with it."""
+    _log.warning("Faust could not leave Kafka properly: %r", args.exc_value)

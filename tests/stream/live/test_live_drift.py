@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream.live.drift import drift, popularity
@@ -44,6 +44,7 @@ def test_a_period_without_positives_has_no_drift(popular) -> None:
         assert math.isnan(found.new_items)
 
 
+@settings(deadline=None)
 @given(PERIOD, PERIOD)
 def test_the_distance_is_symmetric_and_lies_between_0_and_1(popular, one, other) -> None:
     there, back = drift(popular(one), popular(other)), drift(popular(other), popular(one))
@@ -52,6 +53,7 @@ def test_the_distance_is_symmetric_and_lies_between_0_and_1(popular, one, other)
     assert 0 <= there.new_items <= 1
 
 
+@settings(deadline=None)
 @given(PERIOD, st.integers(1, 4), st.randoms())
 def test_the_same_shares_are_no_drift_whatever_the_order_and_the_volume(popular, rows, times, random) -> None:
     many = rows * times
@@ -61,6 +63,7 @@ def test_the_same_shares_are_no_drift_whatever_the_order_and_the_volume(popular,
     assert found.new_items == 0
 
 
+@settings(deadline=None)
 @given(PERIOD, PERIOD)
 def test_periods_with_no_item_in_common_are_as_far_apart_as_can_be(popular, one, other) -> None:
     renamed = [(item.upper(), label) for item, label in other]
