@@ -52,6 +52,9 @@ def _demo(
     pace: Pace = "trained",
     speed: Speed = "max",
     window_workers: Annotated[int, typer.Option(min=1, help="Processes that share the windowing.")] = 1,
+    live: Annotated[
+        bool, typer.Option("--live", help="Run the live view too; it takes CPU from the rest.")
+    ] = False,
     home: Annotated[Path | None, typer.Option(help="The demo's own folder; else `home`/demo.")] = None,
     choices: Set = None,
 ) -> None:
@@ -77,6 +80,7 @@ def _demo(
         pace=pace,
         speed=speed,
         windows=window_workers,
+        live=live,
     )
     raise typer.Exit(demo(options))
 
@@ -154,6 +158,15 @@ def _serve(home: Home = None, choices: Set = None) -> None:
     from asmg.workers import run_serve
 
     run_serve(settings_of(choices, home))
+
+
+@app.command("live")
+def _live(home: Home = None, choices: Set = None) -> None:
+    """Show the stream as metrics: rates, click-through, items, their drift, late and dead events."""
+    from asmg.options import settings_of
+    from asmg.workers import run_live
+
+    run_live(settings_of(choices, home))
 
 
 @app.command("status")

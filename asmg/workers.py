@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from prometheus_client import start_http_server
 
@@ -21,7 +22,9 @@ from stream.replay.progress import Bar
 from stream.replay.worker import Plan, Trained, replay, stop_on_signals
 from stream.store import RedisStore, Store, TieredStore, durable_store
 from stream.topics import Topics
-from trainer.kafka import Workplace
+
+if TYPE_CHECKING:  # it loads torch, for which windowing and the live view need not wait
+    from trainer.kafka import Workplace
 
 #: Seconds a worker whose supervisor died may take to stop by itself; to be cut off harms nothing.
 GRACE = 5.0
@@ -100,6 +103,15 @@ def run_serve(settings: Settings) -> None:
         serve(place, settings.stream, settings.trainer, settings.serving, stop)
 
 
+def run_live(settings: Settings) -> None:
+    """Show what the stream has been like lately. Raises: AsmgError."""
+    from stream.live.app import live
+
+    stop = stop_event("live")
+    with _topics(settings) as (broker, topics):
+        live(broker, topics, settings.stream, settings.live, stop)
+
+
 def store_of(settings: Settings) -> Store:
     """Where models lie: the durable store, behind Redis if `redis.url` is set. Raises: ConfigurationError."""
     durable = durable_of(settings)
@@ -144,6 +156,7 @@ def _topics(settings: Settings) -> Iterator[tuple[dict[str, object], Topics]]:
 @contextmanager
 def _workplace(settings: Settings) -> Iterator[Workplace]:
     from stream.close.read import PeriodReader
+    from trainer.kafka import Workplace
 
     with _topics(settings) as (broker, topics):
         yield Workplace(

@@ -222,6 +222,16 @@ def offsets(client: Consumer, topic: str, partition: int) -> tuple[int, int]:
     return int(low), int(high)
 
 
+def offset_since(client: Consumer, topic: str, partition: int, time_ms: int) -> int:
+    """The first offset whose record is not older than that; the one after the last where all are older.
+
+    Raises: BrokerError.
+    """
+    place = TopicPartition(topic, partition, time_ms)
+    (found,) = _answer(client, topic, lambda: client.offsets_for_times([place], timeout=ANSWER))
+    return int(found.offset) if found.offset >= 0 else offsets(client, topic, partition)[1]
+
+
 def between(client: Consumer, topic: str, partition: int, begin: int, end: int) -> list[Message]:
     """The records at the offsets [begin, end) of a partition; assigns the consumer to it.
 

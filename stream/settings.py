@@ -1,4 +1,4 @@
-"""What a user may set about the broker, the store and the stream; each field says its meaning and unit."""
+"""What a user may set about broker, store, stream and live view; each field says its meaning and unit."""
 
 from __future__ import annotations
 
@@ -188,3 +188,16 @@ def _split(url: str) -> SplitResult | None:
     except ValueError:
         return None
     return parts
+
+
+class LiveSettings(Section):
+    """`[live]`: what the live view tells of."""
+
+    span: Milliseconds = Field(
+        900_000,
+        ge=1_000,
+        description="click-through and items: of so much event time; dead letters: of Kafka's",
+    )
+    rates_over: Milliseconds = Field(30_000, ge=1_000, description="events/s are a mean over this long")
+    top: int = Field(10, ge=0, le=1_000, description="items named as the most clicked")
+    metrics_port: int = Field(9106, ge=0, le=65535, description="Prometheus, on 127.0.0.1; 0: any free port")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -64,21 +64,29 @@ def read_batch(message: Message) -> Batch:
             partition=int(headers["partition"]),
             first=int(headers["first"]),
             samples=Samples.decode(value) if value else Samples.empty(),
-            reached=Reached(
-                watermark=int(headers["watermark"]),
-                ends=int(headers["ends"]),
-                offset=int(headers["offset"]),
-                event_at=int(headers["event_at"]),
-                counts=msgspec.json.decode(headers["counts"], type=dict[str, int]),
-                busy_ms=int(headers["busy_ms"]),
-            ),
+            reached=reached(headers),
         )
-    except (KeyError, ValueError, msgspec.DecodeError) as error:
+    except (KeyError, ValueError) as error:
         raise CorruptRecord(f"a record of samples has unusable headers: {error}") from error
     numbers = np.arange(batch.first, batch.first + int(headers["rows"]))
     if batch.partition != message.partition() or not np.array_equal(batch.samples.number, numbers):
         raise CorruptRecord(f"a record of samples, partition {message.partition()}, belies its headers")
     return batch
+
+
+def reached(headers: Mapping[str, bytes]) -> Reached:
+    """What the headers of a record of `samples` promise. Raises: CorruptRecord: they are unusable."""
+    try:
+        return Reached(
+            watermark=int(headers["watermark"]),
+            ends=int(headers["ends"]),
+            offset=int(headers["offset"]),
+            event_at=int(headers["event_at"]),
+            counts=msgspec.json.decode(headers["counts"], type=dict[str, int]),
+            busy_ms=int(headers["busy_ms"]),
+        )
+    except (KeyError, ValueError, msgspec.DecodeError) as error:
+        raise CorruptRecord(f"a record of samples has unusable headers: {error}") from error
 
 
 def _headers(batch: Batch) -> Headers:

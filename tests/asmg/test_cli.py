@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-COMMANDS = ("demo", "replay", "window", "train", "metagen", "serve", "status", "bench")
+COMMANDS = ("demo", "replay", "window", "train", "metagen", "serve", "live", "status", "bench")
 
 
 def asmg(*words: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -72,7 +72,9 @@ def test_what_is_wrong_is_said_in_one_line_and_nothing_is_begun(
     assert not (tmp_path / ".asmg" / "demo" / "kafka").exists()
 
 
-@pytest.mark.parametrize("command", ["demo", "replay", "window", "train", "metagen", "serve", "status"])
+@pytest.mark.parametrize(
+    "command", ["demo", "replay", "window", "train", "metagen", "serve", "live", "status"]
+)
 def test_a_kafka_that_is_not_there_is_named_within_seconds(tmp_path: Path, command: str) -> None:
     found = asmg(command, folder=tmp_path, ASMG_KAFKA_BOOTSTRAP="127.0.0.1:1")
     assert found.returncode == 1

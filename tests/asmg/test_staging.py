@@ -62,12 +62,13 @@ def test_logged_impressions_are_stamped_with_the_streams_time_unless_the_user_sa
 def test_what_is_set_reaches_a_worker_as_it_was_meant() -> None:
     sets = staging.written(
         staging.staged(settings_of([]), "clicks", 1_000, 10),
-        staging.ported({"train": 1, "metagen": 2, "serve": 3, "serve-metrics": 4}),
+        staging.ported({"train": 1, "metagen": 2, "serve": 3, "serve-metrics": 4, "live": 5}),
     )
     settings = settings_of(sets)
     assert (settings.stream.period_count, settings.stream.period_span) == (100, None)
     assert settings.trainer.user_rows == "hash:20000"
     assert (settings.trainer.metrics_port, settings.metagen.metrics_port) == (1, 2)
+    assert settings.live.metrics_port == 5
     assert (settings.serving.port, settings.serving.metrics_port, settings.serving.clock) == (3, 4, "stream")
 
 
@@ -84,6 +85,7 @@ def test_a_port_that_is_taken_is_replaced_by_one_that_is_free() -> None:
         "train",
         "metagen",
         "shadow",
+        "live",
         "serve",
         "serve-metrics",
         "replay",
