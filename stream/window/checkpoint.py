@@ -194,7 +194,7 @@ def _restore_pasts(state: Partition, table: pa.Table) -> None:
 
 def _restore_impression(state: Partition, one: dict[str, Any]) -> int:
     impressions = state.impressions
-    slot = impressions[state.users[str(one["user_id"])], str(one["impression_id"])]
+    (slot,) = impressions.of([(state.users[str(one["user_id"])], str(one["impression_id"]))])
     impressions.reserve()
     impressions.ts[slot], impressions.clicked[slot] = one["ts"], one["clicked"]
     return slot
