@@ -130,7 +130,7 @@ class Run:
         """Start the replay once the others are up: what it sent before would wait for them."""
         replay, *others = workers
         self._supervisor.start(others)
-        while not self._asked and not all(map(_answers, self._ports.values())):
+        while not self._asked and not all(map(answers, self._ports.values())):
             self._supervisor.look()
             self._asked.wait(GLANCE)
         if not self._asked:
@@ -234,7 +234,7 @@ def _sent(metrics: str) -> int:
         return 0
 
 
-def _answers(port: int) -> bool:
+def answers(port: int) -> bool:
     """Whether somebody listens on a port of 127.0.0.1."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=1.0):

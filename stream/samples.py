@@ -34,6 +34,9 @@ SCHEMA = pa.schema(
     ]
 )
 
+#: Places in `SCHEMA` of what Order, labels and hashes are made of.
+_KEYS = [place for place, name in enumerate(SCHEMA.names) if name not in ("categories", "history")]
+
 
 @dataclass(frozen=True, eq=False)
 class Samples:
@@ -120,14 +123,7 @@ class Samples:
 
         Raises: CorruptRecord: not an Arrow stream, or not of `SCHEMA`.
         """
-        try:
-            with pa.ipc.open_stream(message) as reader:
-                if not reader.schema.equals(SCHEMA):
-                    raise CorruptRecord(f"a batch of samples has the wrong schema: {reader.schema}")
-                batch = reader.read_next_batch()
-            batch.validate(full=True)
-        except (pa.ArrowException, OSError, StopIteration) as error:
-            raise CorruptRecord(f"a batch of samples cannot be read: {error}") from error
+        batch = _read(message)
         categories, history = batch["categories"], batch["history"]
         items = batch["item_id"].dictionary
         known = history.values.dictionary
@@ -154,6 +150,31 @@ class Samples:
             items=items,
             categories=categories.values.dictionary,
         )
+
+    @classmethod
+    def decode_keys(cls, message: bytes) -> Samples:
+        """The same without categories and histories, most of a message, of which closing needs none.
+
+        Raises: CorruptRecord: not an Arrow stream, or not of `SCHEMA`.
+        """
+        batch = _read(message, _KEYS)
+        none, nothing = np.zeros(batch.num_rows + 1, np.int64), np.zeros(0, np.int32)
+        return cls(
+            number=batch["number"].to_numpy(),
+            decided_at=batch["decided_at"].to_numpy(),
+            user=batch["user_id"].indices.to_numpy().astype(np.int32),
+            item=batch["item_id"].indices.to_numpy().astype(np.int32),
+            impression_id=batch["impression_id"],
+            category_offsets=none,
+            category=nothing,
+            history_offsets=none,
+            history=nothing,
+            label=batch["label"].to_numpy(),
+            row_hash=batch["row_hash"].to_numpy(),
+            users=batch["user_id"].dictionary,
+            items=batch["item_id"].dictionary,
+            categories=pa.array([], pa.string()),
+        ).compact()  # most of the items were there for histories
 
     @classmethod
     def concat(cls, parts: Sequence[Samples]) -> Samples:
@@ -192,14 +213,24 @@ class Samples:
 
     def in_order(self) -> npt.NDArray[np.int64]:
         """Row indices in Order = (decided_at, user id, item id, impression_id), ids as UTF-8 bytes."""
-        return np.lexsort(
-            (
-                string_ranks(self.impression_id),
-                string_ranks(self.items)[self.item] if len(self) else self.item,
-                string_ranks(self.users)[self.user] if len(self) else self.user,
-                self.decided_at,
+        order = np.argsort(self.decided_at, kind="stable")
+        same = np.diff(self.decided_at[order]) == 0
+        if not same.any():
+            return order
+        # Texts are compared only where the times before them are equal.
+        tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
+        rows = np.sort(order[tied])
+        order[tied] = rows[
+            np.lexsort(
+                (
+                    string_ranks(self.impression_id.take(pa.array(rows))),
+                    string_ranks(self.items.take(pa.array(self.item[rows]))),
+                    string_ranks(self.users.take(pa.array(self.user[rows]))),
+                    self.decided_at[rows],
+                )
             )
-        )
+        ]
+        return order
 
 
 def string_ranks(strings: pa.StringArray) -> npt.NDArray[np.int64]:
@@ -229,6 +260,22 @@ def take_lists(
 def hash_of(row_hash: npt.NDArray[np.uint64]) -> str:
     """sha256 over row hashes in Order, as little-endian uint64: what a manifest says of D_t."""
     return hashlib.sha256(row_hash.astype("<u8").tobytes()).hexdigest()
+
+
+def _read(message: bytes, fields: Sequence[int] = ()) -> pa.RecordBatch:
+    """The record batch in a message, of these fields where any are named. Raises: CorruptRecord."""
+    wanted = pa.schema([SCHEMA.field(one) for one in fields]) if fields else SCHEMA
+    try:
+        with pa.ipc.open_stream(
+            message, options=pa.ipc.IpcReadOptions(included_fields=list(fields))
+        ) as reader:
+            if not reader.schema.equals(wanted):
+                raise CorruptRecord(f"a batch of samples has the wrong schema: {reader.schema}")
+            batch = reader.read_next_batch()
+        batch.validate(full=True)
+    except (pa.ArrowException, OSError, StopIteration) as error:
+        raise CorruptRecord(f"a batch of samples cannot be read: {error}") from error
+    return batch
 
 
 def _offsets(lists: pa.ListArray) -> npt.NDArray[np.int64]:

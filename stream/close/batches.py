@@ -55,15 +55,18 @@ def messages(batch: Batch, before: Reached) -> Iterator[tuple[bytes, Headers]]:
     yield from messages(Batch(batch.partition, batch.first + middle, rest, batch.reached), before)
 
 
-def read_batch(message: Message) -> Batch:
-    """The batch in a record of `samples`. Raises: CorruptRecord: there is none."""
+def read_batch(message: Message, *, keys: bool = False) -> Batch:
+    """The batch in a record of `samples`; with `keys` without its samples' categories and histories.
+
+    Raises: CorruptRecord: there is none.
+    """
     value = message.value()
     try:
         headers = dict(message.headers() or ())
         batch = Batch(
             partition=int(headers["partition"]),
             first=int(headers["first"]),
-            samples=Samples.decode(value) if value else Samples.empty(),
+            samples=(Samples.decode_keys if keys else Samples.decode)(value) if value else Samples.empty(),
             reached=reached(headers),
         )
     except (KeyError, ValueError) as error:

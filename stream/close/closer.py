@@ -82,7 +82,7 @@ class Closer:
         """
         for message in self._follower.poll(0.0):
             try:
-                batch = read_batch(message)
+                batch = read_batch(message, keys=True)
             except CorruptRecord:
                 _UNREADABLE.inc()
                 continue

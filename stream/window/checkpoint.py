@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from stream.errors import CorruptArtefact
+from stream.samples import take_lists
 from stream.settings import StreamSettings
 from stream.window.codes import named
 from stream.window.partition import Counts, Partition
@@ -86,15 +87,6 @@ def pasts_table(state: Partition, users: Ints | None = None) -> pa.Table:
 
 def rest_table(state: Partition, partition: int, offset: int) -> pa.Table:
     """All of the state but users' positives, as one row."""
-    impressions = [
-        {
-            "user_id": state.users.names[user],
-            "impression_id": name,
-            "ts": int(state.impressions.ts[slot]),
-            "clicked": bool(state.impressions.clicked[slot]),
-        }
-        for (user, name), slot in state.impressions.items()
-    ]
     newest = {state.sources.names[source]: row for source, row in state.newest.items()}
     row = {
         "partition": partition,
@@ -105,10 +97,11 @@ def rest_table(state: Partition, partition: int, offset: int) -> pa.Table:
         "counts": msgspec.json.encode(state.counts).decode(),
         "newest": msgspec.json.encode(newest).decode(),
         "pending": _pending(state),
-        "impressions": impressions,
-        "rows": _rows(state),
     }
-    return pa.Table.from_pylist([row], schema=_REST)
+    columns = [pa.array([value], _REST.field(name).type) for name, value in row.items()]
+    for many in (_impressions(state), _rows(state)):  # tens of thousands: no object for each
+        columns.append(pa.ListArray.from_arrays(pa.array([0, len(many)], pa.int32()), many))
+    return pa.Table.from_arrays(columns, schema=_REST)
 
 
 def restore(
@@ -164,21 +157,35 @@ def _pending(state: Partition) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _rows(state: Partition) -> list[dict[str, Any]]:
-    rows, alive = state.rows, state.rows.alive()
-    offsets, history = rows.histories(alive)
-    names = [state.items.names[item] for item in history.tolist()]
-    return [
-        {
-            "user_id": state.users.names[rows.user[row]],
-            "impression_id": state.impressions.names[rows.slot[row]],
-            "ts": int(rows.ts[row]),
-            "item_id": state.items.names[rows.item[row]],
-            "categories": state.lists.ids(int(rows.lists[row])),
-            "history": names[offsets[place] : offsets[place + 1]],
-        }
-        for place, row in enumerate(alive.tolist())
+def _impressions(state: Partition) -> pa.StructArray:
+    known = state.impressions
+    known.reserve()
+    count = len(known.names)
+    users = np.fromiter((user for user, _ in known), np.int32, count)
+    columns = [
+        named(state.users.names, users),
+        pa.array(known.names, pa.string()),
+        pa.array(known.ts[:count]),
+        pa.array(known.clicked[:count]),
     ]
+    return pa.StructArray.from_arrays(columns, fields=list(_IMPRESSION))
+
+
+def _rows(state: Partition) -> pa.StructArray:
+    rows, alive = state.rows, state.rows.alive()
+    columns = [
+        named(state.users.names, rows.user[alive]),
+        named(state.impressions.names, rows.slot[alive]),
+        pa.array(rows.ts[alive]),
+        named(state.items.names, rows.item[alive]),
+        _lists(state.lists.members.names, *take_lists(*state.lists.arrays(), rows.lists[alive])),
+        _lists(state.items.names, *rows.histories(alive)),
+    ]
+    return pa.StructArray.from_arrays(columns, fields=list(_ROW))
+
+
+def _lists(names: list[str], offsets: Ints, codes: npt.NDArray[np.int32]) -> pa.ListArray:
+    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), named(names, codes))
 
 
 def _restore_pasts(state: Partition, table: pa.Table) -> None:
@@ -194,7 +201,7 @@ def _restore_pasts(state: Partition, table: pa.Table) -> None:
 
 def _restore_impression(state: Partition, one: dict[str, Any]) -> int:
     impressions = state.impressions
-    slot = impressions[state.users[str(one["user_id"])], str(one["impression_id"])]
+    (slot,) = impressions.of([(state.users[str(one["user_id"])], str(one["impression_id"]))])
     impressions.reserve()
     impressions.ts[slot], impressions.clicked[slot] = one["ts"], one["clicked"]
     return slot

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from hashlib import blake2b
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+
+from stream.window.blake import blake2b
 
 
 class Codes(dict[str, int]):
@@ -18,20 +19,21 @@ class Codes(dict[str, int]):
         self.names: list[str] = []
         self._hashes = np.zeros(0, np.uint64)
 
-    def __missing__(self, name: str) -> int:
+    def __missing__(self, name: str | int) -> int:
+        if name.__class__ is not str:  # an integer is its digits, and is never a key itself
+            return self[str(name)]
         code = self[name] = len(self.names)
         self.names.append(name)
         return code
 
     def of(self, names: Iterable[str | int]) -> npt.NDArray[np.int32]:
         """The code of each id."""
-        texts = [name if name.__class__ is str else str(name) for name in names]
-        return np.array(list(map(self.__getitem__, texts)), np.int32)
+        return np.array(list(map(self.__getitem__, names)), np.int32)  # type: ignore[arg-type]
 
     def hashes(self) -> npt.NDArray[np.uint64]:
         """By code: a stable 64-bit hash of the id."""
         if len(self._hashes) < len(self.names):
-            new = hashes_of(self.names[len(self._hashes) :])
+            new = hashes_of(pa.array(self.names[len(self._hashes) :], pa.string()))
             self._hashes = np.concatenate([self._hashes, new])
         return self._hashes
 
@@ -68,10 +70,13 @@ class Lists(dict[tuple[str | int, ...], int]):
         return [self.members.names[member] for member in members]
 
 
-def hashes_of(names: Iterable[str]) -> npt.NDArray[np.uint64]:
-    """A stable 64-bit hash of each text (blake2b over UTF-8)."""
-    digests = b"".join(blake2b(name.encode(), digest_size=8).digest() for name in names)
-    return np.frombuffer(digests, "<u8").astype(np.uint64)
+def hashes_of(names: pa.StringArray) -> npt.NDArray[np.uint64]:
+    """A stable 64-bit hash of each text: blake2b over its UTF-8, 8 bytes, as a little-endian number."""
+    _, offsets, data = names.buffers()
+    first, last = names.offset, names.offset + len(names) + 1
+    where = np.frombuffer(offsets, np.int32)[first:last] if len(names) else np.zeros(1, np.int32)
+    hashes: npt.NDArray[np.uint64] = blake2b(np.frombuffer(data or b"", np.uint8), where)
+    return hashes
 
 
 def named(names: list[str], codes: npt.NDArray[np.integer]) -> pa.StringArray:

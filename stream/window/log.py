@@ -112,7 +112,7 @@ def decode(values: list[bytes | None]) -> list[Event]:
 
     One value at a time: joined into one list, two broken values can make a valid one.
     """
-    if all(value is not None and len(value) <= SMALL for value in values):
+    if values and None not in values and max(map(len, values)) <= SMALL:  # type: ignore[arg-type]
         with suppress(msgspec.DecodeError, UnicodeDecodeError):
             return list(map(_decode, values))
     return [_decode_one(value) for value in values]

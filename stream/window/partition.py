@@ -17,7 +17,7 @@ from stream.settings import StreamSettings
 from stream.window import kernels
 from stream.window.codes import Codes, Lists, hashes_of, named
 from stream.window.log import CLICK, IMPRESSION, TICK, UNUSABLE, Click, Event, Impression, Log, Tick, decode
-from stream.window.state import Events, Flags, Impressions, Ints, Pasts, Rows
+from stream.window.state import Codes32, Events, Flags, Impressions, Ints, Pasts, Rows
 
 
 class Counts(msgspec.Struct):
@@ -76,6 +76,8 @@ class Partition:
     def step(self, log: Log) -> list[Step]:
         """Takes the records in; one `Step` for those up to each end tick, and one for what follows."""
         events = decode(log.values)
+        if Tick not in set(map(type, events)):  # most often
+            return [self._step(log, events, ended=False)] if events else []
         ends = [place + 1 for place, one in enumerate(events) if isinstance(one, Tick) and one.end]
         cuts = sorted({0, *ends, len(events)})
         return [
@@ -98,10 +100,10 @@ class Partition:
 
     def _arrive(self, log: Log, events: list[Event]) -> list[Dead]:
         """Sorts records into pending, late, duplicate and dead; moves the watermark."""
-        kind = np.fromiter((one.kind for one in events), np.int8, len(events))
+        kind = np.array([one.kind for one in events], np.int8)
         real = np.flatnonzero(kind < TICK)
         mine = events if len(real) == len(events) else [events[place] for place in real.tolist()]
-        columns = self._columns(log, real, mine)
+        columns = self._columns(log, real, mine, kind[real])
         ts, at = np.zeros(len(events), np.int64), np.array(log.timestamps, np.int64)
         ts[real] = columns.ts
         for place in np.flatnonzero(kind == TICK).tolist():
@@ -129,30 +131,38 @@ class Partition:
         self.counts.produced += int(np.count_nonzero(kind != TICK))
         return dead
 
-    def _columns(self, log: Log, real: Ints, events: list[Event]) -> Events:
-        """The events as columns; `real` are their places in the log."""
+    def _columns(self, log: Log, real: Ints, events: list[Event], kind: npt.NDArray[np.int8]) -> Events:
+        """The events, of these kinds, as columns; `real` are their places in the log."""
         assert all(isinstance(one, Impression | Click) for one in events[:1])
         given: list[Impression | Click] = events  # type: ignore[assignment]
-        user = self.users.of(one.user_id for one in given)
-        keys = [
-            None if one.impression_id is None else (who, str(one.impression_id))
-            for who, one in zip(user.tolist(), given, strict=True)
-        ]
-        slots = [-1 if key is None else self.impressions[key] for key in keys]
-        places = real.tolist()
-        sources = [log.sources[place] for place in places]
-        names = [-1 if name is None else self.sources[name.decode(errors="replace")] for name in sources]
+        user = self.users.of([one.user_id for one in given])
+        sources = {
+            name: -1 if name is None else self.sources[name.decode(errors="replace")]
+            for name in dict.fromkeys(log.sources)
+        }
         return Events(
-            kind=np.fromiter((one.kind for one in given), np.int8, len(given)),
-            ts=np.fromiter((one.ts for one in given), np.int64, len(given)),
+            kind=kind,
+            ts=np.array([one.ts for one in given], np.int64),
             user=user,
-            item=self.items.of(one.item_id for one in given),
-            lists=self.lists.of(one.categories for one in given),
-            slot=np.array(slots, np.int32),
+            item=self.items.of([one.item_id for one in given]),
+            lists=self.lists.of([one.categories for one in given]),
+            slot=self._slots(user, [one.impression_id for one in given]),
             offset=np.array(log.offsets, np.int64)[real],
-            source=np.array(names, np.int32),
+            source=np.array([sources[name] for name in log.sources], np.int32)[real],
             row=np.array(log.rows, np.int64)[real],
         )
+
+    def _slots(self, user: Codes32, ids: list[str | int | None]) -> Codes32:
+        """The slot of each event's impression, -1 for a click that came without one."""
+        if {str}.issuperset(map(type, ids)):
+            named: list[str] = ids  # type: ignore[assignment]
+            return np.array(self.impressions.of(zip(user.tolist(), named, strict=True)), np.int32)
+        slots = np.full(len(ids), -1, np.int32)
+        some = [place for place, name in enumerate(ids) if name is not None]
+        slots[some] = self.impressions.of(
+            zip(user[some].tolist(), [str(ids[place]) for place in some], strict=True)
+        )
+        return slots
 
     def _keys(self, columns: Events) -> tuple[Ints, Ints]:
         """For each event that may repeat a pending one its place in the second array: ts by (source, row).
@@ -220,38 +230,41 @@ class Partition:
     def _samples(self, which: Ints) -> Samples:
         """These rows as samples in Order, numbered on."""
         rows = self.rows
+        which = which[np.argsort(rows.decided[which], kind="stable")]  # most often Order already
         user, item, slot = rows.user[which], rows.item[which], rows.slot[which]
         names = self.impressions.names
-        ids = ["" if place < 0 else names[place] for place in slot.tolist()]
+        ids = pa.array(["" if place < 0 else names[place] for place in slot.tolist()], pa.string())
         category_offsets, category = take_lists(*self.lists.arrays(), rows.lists[which])
         history_offsets, history = rows.histories(which)
         item_hashes = self.items.hashes()
         decided_at, label = rows.decided[which], rows.label[which]
         row_hash = kernels.row_hashes(
-            decided_at, self.users.hashes()[user], item_hashes[item], _hashes_of_some(ids),
+            decided_at, self.users.hashes()[user], item_hashes[item], np.where(slot < 0, 0, hashes_of(ids)),
             category_offsets, self.lists.members.hashes()[category], history_offsets, item_hashes[history],
             label,
         )  # fmt: skip
-        used_users, users = np.unique(user, return_inverse=True)
-        used_items, both = np.unique(np.concatenate([item, history]), return_inverse=True)
-        used_categories, categories = np.unique(category, return_inverse=True)
+        used_users, users = kernels.renumber(user, len(self.users))
+        used_items, both = kernels.renumber(np.concatenate([item, history]), len(self.items))
+        used_categories, categories = kernels.renumber(category, len(self.lists.members))
         samples = Samples(
             number=np.zeros(len(which), np.int64),
             decided_at=decided_at,
-            user=users.astype(np.int32),
-            item=both[: len(which)].astype(np.int32),
-            impression_id=pa.array(ids, pa.string()),
+            user=users,
+            item=both[: len(which)],
+            impression_id=ids,
             category_offsets=category_offsets,
-            category=categories.astype(np.int32),
+            category=categories,
             history_offsets=history_offsets,
-            history=both[len(which) :].astype(np.int32),
+            history=both[len(which) :],
             label=label,
             row_hash=row_hash,
             users=named(self.users.names, used_users),
             items=named(self.items.names, used_items),
             categories=named(self.lists.members.names, used_categories),
         )
-        samples = samples.take(samples.in_order())
+        order = samples.in_order()
+        if np.any(np.diff(order) < 0):
+            samples = samples.take(order)
         number = np.arange(self.number, self.number + len(samples))
         self.number += len(samples)
         return replace(samples, number=number)
@@ -298,14 +311,6 @@ def _in_order(events: Events, items: Codes, impressions: Impressions) -> Events:
     ids = ["" if slot < 0 else impressions.names[slot] for slot in slots]
     rank[1, order[tied]] = string_ranks(pa.array(ids, pa.string()))
     return events.take(np.lexsort((rank[1], rank[0], events.kind, events.user, events.ts)))
-
-
-def _hashes_of_some(ids: list[str]) -> npt.NDArray[np.uint64]:
-    """[n] hashes of ids, 0 for the empty one."""
-    some = [place for place, name in enumerate(ids) if name]
-    hashes = np.zeros(len(ids), np.uint64)
-    hashes[some] = hashes_of([ids[place] for place in some])
-    return hashes
 
 
 assert IMPRESSION < CLICK < TICK < UNUSABLE  # comparisons of kinds above rely on it

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from itertools import compress
 from typing import TypeVar
 
 import numpy as np
@@ -66,10 +68,16 @@ class Impressions(dict[tuple[int, str], int]):
         self.row: Ints = np.zeros(SWEEP, np.int64)  # [slots] its row in `Rows`, while that is open
         self._kept = 0
 
-    def __missing__(self, key: tuple[int, str]) -> int:
-        slot = self[key] = len(self.names)
-        self.names.append(key[1])
-        return slot
+    def of(self, keys: Iterable[tuple[int, str]]) -> list[int]:
+        """The slot of each key; one that is not there gets the next, so keys lie in the order of slots."""
+        slots, names, get = [], self.names, self.get
+        for key in keys:
+            slot = get(key)
+            if slot is None:
+                slot = self[key] = len(names)
+                names.append(key[1])
+            slots.append(slot)
+        return slots
 
     def reserve(self) -> None:
         """Make the columns long enough for every slot."""
@@ -92,11 +100,10 @@ class Impressions(dict[tuple[int, str], int]):
         kept = np.flatnonzero(keep)
         moved = np.full(len(keep) + 1, -1, np.int32)
         moved[kept] = np.arange(len(kept), dtype=np.int32)
-        places = moved.tolist()
-        keys = [(key, places[slot]) for key, slot in self.items() if places[slot] >= 0]
-        self.names = [self.names[slot] for slot in kept.tolist()]
+        keys = list(compress(self, keep.tolist()))
+        self.names = [name for _, name in keys]
         self.clear()
-        self.update(keys)
+        self.update(zip(keys, range(len(keys)), strict=True))
         self.ts, self.clicked, self.row = self.ts[kept], self.clicked[kept], self.row[kept]
         self._kept = len(kept)
         return moved

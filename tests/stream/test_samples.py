@@ -1,6 +1,7 @@
 """Samples as columns: what goes into a message comes out of it, and Order is that of bytes."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -39,6 +40,28 @@ def test_a_message_holds_the_rows_that_went_into_it(random_period: Callable[...,
 
 def test_a_message_of_no_rows_is_a_message(random_period: Callable[..., Samples]) -> None:
     assert len(Samples.decode(Samples.empty().encode())) == 0
+
+
+def test_the_keys_of_a_message_are_its_rows_without_categories_and_histories(
+    random_period: Callable[..., Samples],
+) -> None:
+    samples = random_period(3, categories=4, impressions=True)
+    keys = Samples.decode_keys(samples.encode())
+    assert rows(keys) == [(*one[:5], [], [], *one[7:]) for one in rows(samples)]
+    assert len(keys.items) == len(set(keys.item.tolist()))
+
+
+@pytest.mark.parametrize("times", [1, 3, 1000])
+def test_order_is_the_same_however_many_times_are_equal(
+    random_period: Callable[..., Samples], times: int
+) -> None:
+    samples = random_period(5, categories=1, impressions=True)
+    decided_at = np.random.default_rng(times).integers(0, times, len(samples))
+    samples = replace(samples, decided_at=decided_at)
+    placed = [rows(samples)[row] for row in samples.in_order()]
+    assert placed == sorted(
+        rows(samples), key=lambda one: (one[1], *(str(one[place]).encode() for place in (2, 3, 4)))
+    )
 
 
 def test_joined_samples_are_the_rows_of_the_parts_one_after_the_other(
