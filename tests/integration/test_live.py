@@ -173,7 +173,7 @@ def test_the_view_tells_what_came_and_how_periods_differ_and_tells_it_again_afte
     assert mine == set(topics.layout(STREAM.partitions))
 
 
-def test_the_view_goes_on_when_kafka_was_killed_and_came_back(tmp_path):
+def test_the_view_goes_on_when_kafka_was_killed_and_came_back_and_ends_while_it_is_away(tmp_path):
     node = EmbeddedKafka(tmp_path / "kafka").start()
     try:
         settings = KafkaSettings(prefix="shop.")
@@ -186,6 +186,8 @@ def test_the_view_goes_on_when_kafka_was_killed_and_came_back(tmp_path):
             send(node.bootstrap, topics, period(100_000, "aabdexxxxx"))
             view.until_it_says(20, "asmg_live_impressions")
             view.until_it_says(10, "asmg_live_clicks")
-            assert view.process.poll() is None
+            node.kill()
+            view.process.terminate()
+            assert view.process.wait(DEADLINE) == 0
     finally:
         node.stop()
