@@ -52,6 +52,7 @@ def _demo(
     pace: Pace = "trained",
     speed: Speed = "max",
     window_workers: Annotated[int, typer.Option(min=1, help="Processes that share the windowing.")] = 1,
+    archive: Annotated[bool, typer.Option("--archive", help="Archive the samples of periods too.")] = False,
     home: Annotated[Path | None, typer.Option(help="The demo's own folder; else `home`/demo.")] = None,
     choices: Set = None,
 ) -> None:
@@ -77,6 +78,7 @@ def _demo(
         pace=pace,
         speed=speed,
         windows=window_workers,
+        archive=archive,
     )
     raise typer.Exit(demo(options))
 
@@ -118,6 +120,15 @@ def _window(home: Home = None, choices: Set = None) -> None:
     from asmg.workers import run_window
 
     run_window(settings_of(choices, home))
+
+
+@app.command("archive")
+def _archive(home: Home = None, choices: Set = None) -> None:
+    """Put the samples of every period into the store: models can be made again after Kafka has forgotten."""
+    from asmg.options import settings_of
+    from asmg.workers import run_archive
+
+    run_archive(settings_of(choices, home))
 
 
 @app.command("train")

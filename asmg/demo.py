@@ -38,6 +38,7 @@ class Options:
     pace: str = "trained"
     speed: str = "max"
     windows: int = 1
+    archive: bool = False
 
 
 def demo(options: Options) -> int:
@@ -61,6 +62,8 @@ def demo(options: Options) -> int:
             ports = staging.ports(settings, options.windows)
             if not settings.trainer.shadow:
                 del ports["shadow"]
+            if not options.archive:
+                del ports["archive"]
             if ports["serve"] != settings.serving.port:
                 progress.say(f"port {settings.serving.port} is taken: page and API are at {ports['serve']}")
             sets = (*sets, *staging.written(_placed(attachment.broker, settings), staging.ported(ports)))
@@ -104,14 +107,14 @@ def _workers(
         part for name, value in replay.items() if value is not None for part in (f"--{name}", str(value))
     ]
     windows = [name for name in ports if name.startswith("window")]
-    shadow = ["shadow"] if "shadow" in ports else []
+    more = [name for name in ("shadow", "archive") if name in ports]
     return [
         Worker("replay", [*asmg, "replay", *flags, *asked], ends=True),
         *(
             Worker(name, [*asmg, "window", *flags, "--set", f"stream.metrics_port={ports[name]}"])
             for name in windows
         ),
-        *(Worker(name, [*asmg, name, *flags]) for name in ("train", "metagen", "serve", *shadow)),
+        *(Worker(name, [*asmg, name, *flags]) for name in ("train", "metagen", "serve", *more)),
     ]
 
 

@@ -68,7 +68,7 @@ def ports(settings: Settings, windows: int) -> dict[str, int]:
     """A free port of 127.0.0.1 for everyone who needs one, the configured one where it is free.
 
     Keys: serve (API and page); those of Prometheus: replay, window-1 .. window-N, train, metagen, shadow,
-    serve-metrics.
+    archive, serve-metrics.
     """
     wanted = {
         "serve": settings.serving.port,
@@ -76,6 +76,7 @@ def ports(settings: Settings, windows: int) -> dict[str, int]:
         "train": settings.trainer.metrics_port,
         "metagen": settings.metagen.metrics_port,
         "shadow": settings.trainer.shadow_metrics_port,
+        "archive": settings.stream.archive_metrics_port,
         "serve-metrics": settings.serving.metrics_port,
         "replay": 0,
     }
@@ -90,7 +91,8 @@ def ported(taken: Mapping[str, int]) -> Overrides:
     trainer: dict[str, object] = {"metrics_port": taken["train"]}
     if "shadow" in taken:
         trainer["shadow_metrics_port"] = taken["shadow"]
-    return {
+    archive: Overrides = {"stream": {"archive_metrics_port": taken["archive"]}} if "archive" in taken else {}
+    return archive | {
         "trainer": trainer,
         "metagen": {"metrics_port": taken["metagen"]},
         "serving": {"port": taken["serve"], "metrics_port": taken["serve-metrics"]},

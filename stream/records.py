@@ -44,6 +44,18 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         return hashlib.sha256(msgspec.json.encode([*agreed, settings])).hexdigest()
 
 
+class Archived(msgspec.Struct, frozen=True, kw_only=True):
+    """D_t of `period` is in the store, as Kafka had it: the first of a period counts.
+
+    What is read there is held against the manifest's hash, so whoever wrote this need not be trusted.
+    """
+
+    period: int
+    part: str  # name in the store
+    rows: int
+    archived_at: int = 0  # ms, wall clock
+
+
 class Score(msgspec.Struct, frozen=True, kw_only=True):
     """How a model did on the D_t that came after it. None where a score was not finite."""
 
@@ -121,7 +133,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     times: list[int]  # ms
 
 
-_Record = TypeVar("_Record", Manifest, Announcement, Shadow, Serve, Checkpoint, History)
+_Record = TypeVar("_Record", Manifest, Archived, Announcement, Shadow, Serve, Checkpoint, History)
 
 
 def now() -> int:

@@ -76,6 +76,9 @@ class StreamSettings(Section):
     batch: int = Field(8192, ge=1, description="events read at a time; changes nothing but speed")
     checkpoint_every: Milliseconds = Field(10_000, description="time between checkpoints of a partition")
     metrics_port: int = Field(9101, ge=0, le=65535, description="Prometheus, on 127.0.0.1; 0: any free port")
+    archive_metrics_port: int = Field(
+        9107, ge=0, le=65535, description="Prometheus of the archiver, on 127.0.0.1; 0: any free port"
+    )
 
     @model_validator(mode="after")
     def _some_end(self) -> StreamSettings:

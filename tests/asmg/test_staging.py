@@ -84,6 +84,7 @@ def test_a_port_that_is_taken_is_replaced_by_one_that_is_free() -> None:
         "train",
         "metagen",
         "shadow",
+        "archive",
         "serve",
         "serve-metrics",
         "replay",

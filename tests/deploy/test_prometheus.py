@@ -16,4 +16,5 @@ def test_prometheus_scrapes_each_worker_at_its_default_port() -> None:
         "metagen": settings.metagen.metrics_port,
         "serve": settings.serving.metrics_port,
         "shadow": settings.trainer.shadow_metrics_port,
+        "archive": settings.stream.archive_metrics_port,
     }
