@@ -65,7 +65,12 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Announcement(msgspec.Struct, frozen=True, kw_only=True):
-    """A model whose every part is in the store: the first of a (kind, version) counts."""
+    """A model whose every part is in the store: the first of a (kind, version) counts.
+
+    One that supersedes counts from where it lies, in place of the one it names, if that is what counts there:
+    so too the first of those that supersede the same one. It is written where parts are lost for good and
+    come out otherwise when they are made again.
+    """
 
     kind: Kind
     version: int
@@ -77,6 +82,7 @@ class Announcement(msgspec.Struct, frozen=True, kw_only=True):
     settings: dict[str, Any] = {}  # seed, device, trainer and metagen: all that its making was told
     code_version: str = ""
     announced_at: int = 0  # ms, wall clock
+    supersedes: str | None = None  # hash of the one whose place it takes
 
     def hash(self) -> str:
         """sha256 over what makes the model what it is."""

@@ -16,7 +16,6 @@ from asmg.models.registry import Registry
 from stream.records import Announcement
 from trainer.lineage import Link, chain, made_of, name_of
 
-
 def explained(models: Registry, model: Announcement, whole: bool) -> dict[str, Any]:
     """What the model was made of and, for each period among that, where its samples and events lie.
 
@@ -30,7 +29,8 @@ def explained(models: Registry, model: Announcement, whole: bool) -> dict[str, A
         "model": name_of(model),
         "links": [_told(one) for one in shown],
         "checked": len(links),
-        "broken": [_told(one) for one in links if not one.holds],
+        "broken": [_told(one) for one in links if one.broken],
+        "superseded": [_told(one) for one in links if one.superseded],
         "periods": [
             places.of(manifest)
             for one in sorted(periods, reverse=True)
@@ -64,12 +64,21 @@ def explaining(found: dict[str, Any]) -> RenderableType:
             head = (one["period"], one["reason"], f"{one['samples']:,}", kept) if place == 0 else ("",) * 4
             spans = (_span(where[name]) for name in ("numbers", "samples", "events"))
             periods.add_row(*head, partition, *spans)
-    broken, checked = found["broken"], f"{found['checked']:,}"
-    verdict = f"all {checked} links back to the first period hold"
+    return Group(Text(found["model"]), of, periods, Text(_verdict(found)))
+
+
+def _verdict(found: dict[str, Any]) -> str:
+    broken, since, checked = found["broken"], found["superseded"], f"{found['checked']:,}"
     if broken:
         first = f"{broken[0]['child']} was made of another {broken[0]['parent']}"
-        verdict = f"{len(broken):,} of {checked} links do not hold, first: {first}"
-    return Group(Text(found["model"]), of, periods, Text(verdict))
+        return f"{len(broken):,} of {checked} links do not hold, first: {first}"
+    if not since:
+        return f"all {checked} links back to the first period hold"
+    leads = "1 leads" if len(since) == 1 else f"{len(since):,} lead"
+    return (
+        f"none of {checked} links back to the first period is broken; {leads} to a model that has been "
+        f"superseded since: {since[0]['child']} was made of {since[0]['parent']} as it was before"
+    )
 
 
 def _told(link: Link) -> dict[str, Any]:
@@ -79,6 +88,8 @@ def _told(link: Link) -> dict[str, Any]:
 def _state(link: dict[str, Any]) -> str:
     if link["holds"]:
         return "the same now"
+    if link["superseded"]:
+        return f"superseded since, by {link['there'][:16]}"
     return "not there" if link["there"] is None else f"another now: {link['there'][:16]}"
 
 
