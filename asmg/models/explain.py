@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+import msgspec
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -13,8 +14,13 @@ from rich.text import Text
 
 from asmg.models.places import Places
 from asmg.models.registry import Registry
+from serving.board import rows
 from stream.records import Announcement
 from trainer.lineage import Link, chain, made_of, name_of
+
+#: Columns of words; the others are figures.
+TEXTS = ("period", "closed by", "not used meanwhile", "kept in")
+
 
 def explained(models: Registry, model: Announcement, whole: bool) -> dict[str, Any]:
     """What the model was made of and, for each period among that, where its samples and events lie.
@@ -24,6 +30,7 @@ def explained(models: Registry, model: Announcement, whole: bool) -> dict[str, A
     links = list(chain(models.announced, model))
     shown = links if whole else made_of(models.announced, model)
     places = Places(models.client, models.place.topics, models.place.store)
+    unused = {row.period: msgspec.to_builtins(row.unused) for row in rows(models.announced, {})}
     periods = {_number(one.parent) for one in shown if one.parent.startswith("period/")}
     return {
         "model": name_of(model),
@@ -32,7 +39,7 @@ def explained(models: Registry, model: Announcement, whole: bool) -> dict[str, A
         "broken": [_told(one) for one in links if one.broken],
         "superseded": [_told(one) for one in links if one.superseded],
         "periods": [
-            places.of(manifest)
+            {**places.of(manifest), "unused": unused[one]}
             for one in sorted(periods, reverse=True)
             if (manifest := models.announced.manifest(one))
         ],
@@ -51,17 +58,20 @@ def explaining(found: dict[str, Any]) -> RenderableType:
         "period",
         "closed by",
         "samples",
+        "not used meanwhile",
         "kept in",
         "partition",
         "numbers",
         "offsets in samples",
         "offsets in events",
     ):
-        periods.add_column(title, justify="left" if title in ("period", "closed by", "kept in") else "right")
+        periods.add_column(title, justify="left" if title in TEXTS else "right")
     for one in found["periods"]:
         for place, (partition, where) in enumerate(one["partitions"].items()):
             kept = " and ".join(one["kept"]) or "neither Kafka nor archive"
-            head = (one["period"], one["reason"], f"{one['samples']:,}", kept) if place == 0 else ("",) * 4
+            unused = [f"{count:,} {fate}" for fate, count in one["unused"].items() if count]
+            told = (one["period"], one["reason"], f"{one['samples']:,}", ", ".join(unused) or "none", kept)
+            head = told if place == 0 else ("",) * len(told)
             spans = (_span(where[name]) for name in ("numbers", "samples", "events"))
             periods.add_row(*head, partition, *spans)
     return Group(Text(found["model"]), of, periods, Text(_verdict(found)))
