@@ -55,6 +55,7 @@ def _demo(
     live: Annotated[
         bool, typer.Option("--live", help="Run the live view too; it takes CPU from the rest.")
     ] = False,
+    archive: Annotated[bool, typer.Option("--archive", help="Archive the samples of periods too.")] = False,
     home: Annotated[Path | None, typer.Option(help="The demo's own folder; else `home`/demo.")] = None,
     choices: Set = None,
 ) -> None:
@@ -81,6 +82,7 @@ def _demo(
         speed=speed,
         windows=window_workers,
         live=live,
+        archive=archive,
     )
     raise typer.Exit(demo(options))
 
@@ -122,6 +124,15 @@ def _window(home: Home = None, choices: Set = None) -> None:
     from asmg.workers import run_window
 
     run_window(settings_of(choices, home))
+
+
+@app.command("archive")
+def _archive(home: Home = None, choices: Set = None) -> None:
+    """Put the samples of every period into the store: models can be made again after Kafka has forgotten."""
+    from asmg.options import settings_of
+    from asmg.workers import run_archive
+
+    run_archive(settings_of(choices, home))
 
 
 @app.command("train")

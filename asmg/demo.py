@@ -39,6 +39,7 @@ class Options:
     speed: str = "max"
     windows: int = 1
     live: bool = False  # the live view runs too
+    archive: bool = False
 
 
 def demo(options: Options) -> int:
@@ -64,6 +65,8 @@ def demo(options: Options) -> int:
                 del ports["shadow"]
             if not options.live:
                 del ports["live"]
+            if not options.archive:
+                del ports["archive"]
             if ports["serve"] != settings.serving.port:
                 progress.say(f"port {settings.serving.port} is taken: page and API are at {ports['serve']}")
             sets = (*sets, *staging.written(_placed(attachment.broker, settings), staging.ported(ports)))
@@ -107,14 +110,14 @@ def _workers(
         part for name, value in replay.items() if value is not None for part in (f"--{name}", str(value))
     ]
     windows = [name for name in ports if name.startswith("window")]
-    others = [name for name in ("shadow", "live") if name in ports]
+    more = [name for name in ("shadow", "archive", "live") if name in ports]
     return [
         Worker("replay", [*asmg, "replay", *flags, *asked], ends=True),
         *(
             Worker(name, [*asmg, "window", *flags, "--set", f"stream.metrics_port={ports[name]}"])
             for name in windows
         ),
-        *(Worker(name, [*asmg, name, *flags]) for name in ("train", "metagen", "serve", *others)),
+        *(Worker(name, [*asmg, name, *flags]) for name in ("train", "metagen", "serve", *more)),
     ]
 
 

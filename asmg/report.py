@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from statistics import fmean, median
 from typing import Any
 
+import msgspec
 from rich import box
 from rich.console import Console, JustifyMethod
 from rich.table import Table
@@ -18,6 +19,9 @@ from trainer.announced import Announced
 
 #: What becomes of an event; each is exactly one of these.
 FATES = ("used", "pending", "late", "delayed", "duplicate", "dead")
+
+#: Those of them that make no sample.
+UNUSED = FATES[2:]
 
 #: Last periods over which medians are taken.
 LAST = 7
@@ -138,6 +142,16 @@ def table(rows: Sequence[Row], title: str | None = None) -> Table:
     return drawn
 
 
+def unused(periods: Mapping[int, Mapping[str, int]]) -> list[str]:
+    """A line for each fate of events that made no sample, with the periods that had any; given by period."""
+    lines = []
+    for fate in UNUSED:
+        found = [f"{period}: {counts[fate]:,}" for period, counts in periods.items() if counts[fate]]
+        if found:
+            lines.append(f"{fate} by period: {', '.join(found)}")
+    return lines or [f"no event was {', '.join(UNUSED[:-1])} or {UNUSED[-1]} in any period"]
+
+
 def shadows_of(rows: Sequence[Row]) -> list[str]:
     """The names of all shadows that have a score, in the order in which they got one."""
     return list(dict.fromkeys(name for row in rows for name in row.shadows))
@@ -178,6 +192,7 @@ def summary(made: Mapping[str, Any]) -> list[str]:
         f"close to served {number(seconds['close_to_served'], 1)} s",
         memory,
     ]
+    lines += unused({period["period"]: period["unused"] for period in made["periods"]})
     if made["compared"]:
         means = ", ".join(
             f"{name} {number(score['auc'], 4)} / {number(score['logloss'], 4)}"
@@ -207,6 +222,7 @@ def _period(row: Row) -> dict[str, Any]:
         "period": row.period,
         "samples": row.samples,
         "reason": row.reason,
+        "unused": msgspec.to_builtins(row.unused),
         "theta": _score(row.theta),
         "star": _score(row.star),
         "shadows": {name: _score(score) for name, score in row.shadows.items()},

@@ -100,6 +100,7 @@ class Run:
         self._ports = {name: port for name, port in ports.items() if name != "replay"}
         self._page = f"http://127.0.0.1:{ports['serve']}"
         self._replay = f"http://127.0.0.1:{ports['replay']}/metrics"
+        self._archive = f"http://127.0.0.1:{ports['archive']}/metrics" if "archive" in ports else None
         self._memory, self._kafka_memory = Peak(), Peak()
         self._looks = self._sent = 0
         self._closed = False
@@ -149,7 +150,7 @@ class Run:
         if done and not self._closed:
             with contextlib.suppress(BrokerError):  # Kafka may be on its way back; it is asked again
                 self._closed = all_closed(positions(self._client, self._topics), watch.announced.manifests)
-        return self._closed and self._serves_last(watch) and self._shadowed(watch)
+        return self._closed and self._serves_last(watch) and self._shadowed(watch) and self._archived(watch)
 
     def _serves_last(self, watch: Watch) -> bool:
         last = watch.announced.manifests[-1].period
@@ -170,6 +171,17 @@ class Run:
         """Whether every shadow has taken in the last period; nothing has waited for them so far."""
         last = watch.announced.manifests[-1].period
         return all(watch.announced.last_shadow(name) >= last for name in self._shadows)
+
+    def _archived(self, watch: Watch) -> bool:
+        """Whether the archiver, if there is one, has come to the last period."""
+        if self._archive is None:
+            return True
+        try:
+            return (metric(fetch(self._archive), "asmg_archive_period") or 0) >= watch.announced.manifests[
+                -1
+            ].period
+        except OSError:
+            return False
 
     def _weigh(self) -> None:
         if self._looks % MEMORY_EVERY == 0:

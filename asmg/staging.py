@@ -68,7 +68,7 @@ def ports(settings: Settings, windows: int) -> dict[str, int]:
     """A free port of 127.0.0.1 for everyone who needs one, the configured one where it is free.
 
     Keys: serve (API and page); those of Prometheus: replay, window-1 .. window-N, train, metagen, shadow,
-    live, serve-metrics.
+    live, archive, serve-metrics.
     """
     wanted = {
         "serve": settings.serving.port,
@@ -77,6 +77,7 @@ def ports(settings: Settings, windows: int) -> dict[str, int]:
         "metagen": settings.metagen.metrics_port,
         "shadow": settings.trainer.shadow_metrics_port,
         "live": settings.live.metrics_port,
+        "archive": settings.stream.archive_metrics_port,
         "serve-metrics": settings.serving.metrics_port,
         "replay": 0,
     }
@@ -92,8 +93,10 @@ def ported(taken: Mapping[str, int]) -> Overrides:
     if "shadow" in taken:
         trainer["shadow_metrics_port"] = taken["shadow"]
     live: Overrides = {"live": {"metrics_port": taken["live"]}} if "live" in taken else {}
+    archive: Overrides = {"stream": {"archive_metrics_port": taken["archive"]}} if "archive" in taken else {}
     return {
         **live,
+        **archive,
         "trainer": trainer,
         "metagen": {"metrics_port": taken["metagen"]},
         "serving": {"port": taken["serve"], "metrics_port": taken["serve-metrics"]},

@@ -15,6 +15,7 @@ from rich import box
 from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from asmg import report
 from asmg.config import Settings
@@ -110,7 +111,8 @@ def described(topics: Topics, watch: Watch, stages: Stages) -> dict[str, Any]:
 
 def drawn(watch: Watch, stages: Stages) -> RenderableType:
     """The status as people read it."""
-    return Group(report.table(watch.rows), positions_table(stages))
+    unused = report.unused({row.period: msgspec.to_builtins(row.unused) for row in watch.rows})
+    return Group(report.table(watch.rows), *map(Text, unused), positions_table(stages))
 
 
 def positions_table(stages: Stages) -> Table:

@@ -67,6 +67,15 @@ def run_window(settings: Settings) -> None:
         window(broker, topics, durable_of(settings), settings.stream, stop)
 
 
+def run_archive(settings: Settings) -> None:
+    """Put the samples of every period into the store. Raises: AsmgError."""
+    from stream.archive.worker import archive
+
+    stop = stop_event("archive")
+    with _topics(settings) as (broker, topics):
+        archive(broker, topics, store_of(settings), settings.stream.archive_metrics_port, stop)
+
+
 def run_train(settings: Settings) -> None:
     """Take Θ from period to period. Raises: AsmgError."""
     from trainer.worker import train
@@ -159,10 +168,11 @@ def _workplace(settings: Settings) -> Iterator[Workplace]:
     from trainer.kafka import Workplace
 
     with _topics(settings) as (broker, topics):
+        store = store_of(settings)
         yield Workplace(
             kafka=broker,
             topics=topics,
-            store=store_of(settings),
-            read=PeriodReader(broker, topics),
+            store=store,
+            read=PeriodReader(broker, topics, store),
             seed=settings.stream.seed,
         )

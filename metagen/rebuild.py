@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import pyarrow as pa
 from pydantic import ValidationError
@@ -27,7 +29,13 @@ class Rebuilt:
     """How a model that was made again compares with the one announced."""
 
     model: Announcement
-    parts: dict[str, str]  # role -> name of what came out
+    tables: Mapping[str, pa.Table]  # role -> what came out
+    device: str  # on which
+
+    @cached_property
+    def parts(self) -> dict[str, str]:
+        """Role -> name of what came out."""
+        return {role: name_of(table) for role, table in self.tables.items()}
 
     @property
     def differing(self) -> list[str]:
@@ -36,9 +44,12 @@ class Rebuilt:
         return sorted(role for role in roles if self.model.parts.get(role) != self.parts.get(role))
 
 
-def rebuild(place: Workplace, announced: Announced, model: Announcement) -> Rebuilt:
+def rebuild(
+    place: Workplace, announced: Announced, model: Announcement, device: Device | None = None
+) -> Rebuilt:
     """Makes it again from its periods' samples and the models before it, under the settings it records.
 
+    device: another than the one it was made on, which makes other bits.
     Nothing is stored or announced. Raises: ConfigurationError: what it records cannot be used here;
     StoreError, GapError, CorruptRecord, BrokerError: something that it was made of is gone or damaged.
     """
@@ -47,13 +58,13 @@ def rebuild(place: Workplace, announced: Announced, model: Announcement) -> Rebu
         trainer = TrainerSettings(**told["trainer"])
         metagen = MetagenSettings(**told.get("metagen", {}))
         place = replace(place, seed=int(told["seed"]))
-        wanted: Device = told["device"]
+        wanted: Device = device or told["device"]
     except (KeyError, ValidationError) as error:
         raise ConfigurationError(
             f"{model.kind}/{model.version} was made by another version of this program "
             f"({model.code_version}), whose settings this one does not know: use that one"
         ) from error
-    device = choose_device(wanted, (trainer if model.kind == "theta" else metagen).threads)
+    computes = choose_device(wanted, (trainer if model.kind == "theta" else metagen).threads)
     version = model.version
     manifest = announced.manifests[version]
     samples = place.read(manifest)
@@ -61,18 +72,18 @@ def rebuild(place: Workplace, announced: Announced, model: Announcement) -> Rebu
     if model.kind == "theta":
         before = announced.model("theta", version - 1)
         base = (
-            restored(place, trainer, device, announced, before)
+            restored(place, trainer, computes, announced, before)
             if before
-            else BaseModel.begin(trainer, place.seed, device, samples)
+            else BaseModel.begin(trainer, place.seed, computes, samples)
         )
         base.learn(base.read(version, samples))
         made = base.parts()
     else:
         generator = generator_of(metagen, trainer.batch, place.seed)
-        meta = MetaModel(generator, trainer, place.seed, metagen.hidden_size, device)
+        meta = MetaModel(generator, trainer, place.seed, metagen.hidden_size, computes)
         if version > 1:
             restore(meta, place, announced, version - 1)
         meta.read(version, samples)
         meta.train()
         made = meta.generate(get_all(place.store, announced.models["theta", version]))
-    return Rebuilt(model, {role: name_of(table) for role, table in (made or {}).items()})
+    return Rebuilt(model, made or {}, computes.type)

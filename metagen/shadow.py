@@ -159,7 +159,8 @@ class Base(_Run):
     def _restored(self) -> BaseModel:
         model = BaseModel.restore(self.settings, self.place.seed, self.device, self.stored(self.last))
         for period in range(max(1, self.last - model.strategy.reach + 2), self.last + 1):
-            items = self.place.store.get(self.logs.announced.shadows[self.name, period].parts[CATALOGUE])
+            told = self.logs.announced.shadows[self.name, period]
+            items = get_all(self.place.store, told, [CATALOGUE])[CATALOGUE]
             manifest = self.logs.announced.manifests[period]
             model.recall(period, self.place.read(manifest), items.num_rows)
         return model

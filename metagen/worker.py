@@ -15,6 +15,7 @@ import logging
 import math
 import os
 import threading
+from collections.abc import Mapping, Sequence
 
 from prometheus_client import Gauge, start_http_server
 
@@ -22,7 +23,7 @@ from metagen.gate import Decision, decide
 from metagen.generators import generator_of
 from metagen.periods import MetaModel, PastPeriod
 from metagen.settings import MetagenSettings
-from stream.records import Announcement, Manifest, Serve, now
+from stream.records import Announcement, Kind, Manifest, Serve, now
 from trainer.announced import Announced
 from trainer.device import choose_device, warm_up
 from trainer.kafka import CODE_VERSION, Logs, Stopwatch, Workplace, get_all, put_all, told
@@ -56,6 +57,7 @@ def generate(
         with Logs(place) as logs:
             logs.catch_up(stop)
             period = logs.announced.last_decided()
+            taken = dict(logs.announced.models)  # as they were when the model at hand was made of them
             if period:
                 restore(model, place, logs.announced, period)
             while manifest := logs.manifest(period + 1, stop):
@@ -69,6 +71,7 @@ def generate(
                 theta = logs.wait(lambda: logs.announced.model("theta", period), stop)  # noqa: B023
                 if theta is None:
                     return
+                taken["theta", period] = theta
                 watch.lap("wait")
                 parts = model.generate(get_all(place.store, theta))
                 watch.lap("sweep")
@@ -79,7 +82,9 @@ def generate(
                         kind="star",
                         version=period,
                         parts=names,
-                        parents=_parents(logs.announced, manifest, generator.k, generator.before),
+                        parents=_parents(
+                            taken, logs.announced.manifests, period, generator.k, generator.before
+                        ),
                         score=score_record(measured, len(model.data[-1])) if measured else None,
                         seconds=watch.seconds,
                         trained=model.trained,
@@ -92,6 +97,7 @@ def generate(
                         return
                     if accepted.parts != mine.parts:
                         model.adopt(get_all(place.store, accepted))
+                    taken["star", period] = accepted
                 decision = gate(logs.announced, period, settings)
                 serve = Serve(
                     period=period,
@@ -141,18 +147,21 @@ def restore(model: MetaModel, place: Workplace, announced: Announced, period: in
     model.restore(past, get_all(place.store, star) if star else None)
 
 
-def _parents(announced: Announced, manifest: Manifest, k: int, more: int) -> dict[str, str]:
+def _parents(
+    taken: Mapping[tuple[Kind, int], Announcement],
+    manifests: Sequence[Manifest],
+    last: int,
+    k: int,
+    more: int,
+) -> dict[str, str]:
     """What Θ*_t's generator was given: D_{t-k+1..t}, Θ_{t-k..t} and `more` before them, its state at t - 1.
 
     k is of the full window; while there are fewer models, it is all there are.
     """
-    last = manifest.period
     k = min(k, last - 1 - more)
-    periods = {f"period/{one}": announced.manifests[one].hash() for one in range(last - k + 1, last + 1)}
-    thetas = {
-        f"theta/{one}": announced.models["theta", one].hash() for one in range(last - k - more, last + 1)
-    }
-    before = announced.model("star", last - 1)
+    periods = {f"period/{one}": manifests[one].hash() for one in range(last - k + 1, last + 1)}
+    thetas = {f"theta/{one}": taken["theta", one].hash() for one in range(last - k - more, last + 1)}
+    before = taken.get(("star", last - 1))
     return periods | thetas | ({f"star/{last - 1}": before.hash()} if before else {})
 
 

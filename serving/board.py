@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -45,12 +45,26 @@ class Seconds(msgspec.Struct, frozen=True):
     close_to_served: float | None = None
 
 
+class Unused(msgspec.Struct, frozen=True):
+    """Events that made no sample, of those that windowing met since the period before closed.
+
+    Counts go with how far each partition had been read, so an event counts for the period that was open then;
+    over all periods they add up to the last manifest's.
+    """
+
+    late: int = 0  # older than the watermark at their place
+    delayed: int = 0  # clicks after the attribution window
+    duplicate: int = 0
+    dead: int = 0  # in dead-letters, with their reason
+
+
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One closed period. Times are ms on the wall clock, None where the stage is not over."""
 
     period: int
     samples: int
     reason: str
+    unused: Unused = Unused()
     opened_at: int
     closed_at: int
     trained_at: int | None
@@ -68,10 +82,25 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 def rows(announced: Announced, swaps: Mapping[int, Swap]) -> list[Row]:
     """A row per closed period, oldest first. swaps: by period, empty for somebody who serves nothing."""
-    return [_row(announced, one, swaps.get(one.period)) for one in announced.manifests if one.period > 0]
+    closed = [one for one in announced.manifests if one.period > 0]
+    return [
+        _row(announced, one, unused, swaps.get(one.period))
+        for one, unused in zip(closed, _unused(closed), strict=True)
+    ]
 
 
-def _row(announced: Announced, manifest: Manifest, swap: Swap | None) -> Row:
+def _unused(closed: Sequence[Manifest]) -> Iterator[Unused]:
+    """Of each period. What was counted once is not counted again, though a closer that starts again may have
+    read less of a partition than the one before it had."""
+    names = Unused.__struct_fields__
+    most = dict.fromkeys(names, 0)
+    for manifest in closed:
+        now = {name: max(most[name], manifest.counts.get(name, 0)) for name in names}
+        yield Unused(**{name: now[name] - most[name] for name in names})
+        most = now
+
+
+def _row(announced: Announced, manifest: Manifest, unused: Unused, swap: Swap | None) -> Row:
     period = manifest.period
     theta, star = announced.model("theta", period), announced.model("star", period)
     word = announced.gate.get(period)
@@ -80,6 +109,7 @@ def _row(announced: Announced, manifest: Manifest, swap: Swap | None) -> Row:
         period=period,
         samples=manifest.count,
         reason=manifest.reason,
+        unused=unused,
         opened_at=manifest.opened_at,
         closed_at=manifest.closed_at,
         trained_at=theta.announced_at if theta else None,

@@ -15,6 +15,7 @@ from stream.records import Announcement
 from stream.store import Store
 from trainer.activity import activity_inputs
 from trainer.catalogue import Catalogue
+from trainer.kafka import get_all
 from trainer.model import Theta, reads_activity
 from trainer.settings import TrainerSettings
 from trainer.snapshot import CATALOGUE, MLP, TABLES, read_activity, read_catalogue, read_theta
@@ -29,7 +30,7 @@ def load(store: Store, announced: Announcement, settings: TrainerSettings, seed:
     Raises: StoreError: a part is missing or corrupt; ConfigurationError: the settings are of another model.
     """
     roles = [role for role in (*TABLES, MLP, CATALOGUE) if role in announced.parts]
-    parts = {role: store.get(announced.parts[role]) for role in roles}
+    parts = get_all(store, announced, roles)
     name = f"{announced.kind}/{announced.version}"
     if lacking := {"user", "item", MLP, CATALOGUE} - parts.keys():
         raise MissingArtefact(f"{name} is announced without {', '.join(sorted(lacking))}")

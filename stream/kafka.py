@@ -215,6 +215,11 @@ def partitions_of(client: Consumer, topic: str) -> int:
     return _answer(client, topic, ask)
 
 
+def is_there(client: Consumer, topic: str) -> bool:
+    """Whether there is such a topic; asking makes none. Raises: BrokerError: no answer."""
+    return topic in _answer(client, topic, lambda: client.list_topics(timeout=ANSWER)).topics
+
+
 def offsets(client: Consumer, topic: str, partition: int) -> tuple[int, int]:
     """The first offset of a partition, and the one after its last. Raises: BrokerError."""
     place = TopicPartition(topic, partition)

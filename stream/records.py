@@ -44,6 +44,18 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         return hashlib.sha256(msgspec.json.encode([*agreed, settings])).hexdigest()
 
 
+class Archived(msgspec.Struct, frozen=True, kw_only=True):
+    """D_t of `period` is in the store, as Kafka had it: the first of a period counts.
+
+    What is read there is held against the manifest's hash, so whoever wrote this need not be trusted.
+    """
+
+    period: int
+    part: str  # name in the store
+    rows: int
+    archived_at: int = 0  # ms, wall clock
+
+
 class Score(msgspec.Struct, frozen=True, kw_only=True):
     """How a model did on the D_t that came after it. None where a score was not finite."""
 
@@ -53,7 +65,12 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Announcement(msgspec.Struct, frozen=True, kw_only=True):
-    """A model whose every part is in the store: the first of a (kind, version) counts."""
+    """A model whose every part is in the store: the first of a (kind, version) counts.
+
+    One that supersedes counts from where it lies, in place of the one it names, if that is what counts there:
+    so too the first of those that supersede the same one. It is written where parts are lost for good and
+    come out otherwise when they are made again.
+    """
 
     kind: Kind
     version: int
@@ -65,6 +82,7 @@ class Announcement(msgspec.Struct, frozen=True, kw_only=True):
     settings: dict[str, Any] = {}  # seed, device, trainer and metagen: all that its making was told
     code_version: str = ""
     announced_at: int = 0  # ms, wall clock
+    supersedes: str | None = None  # hash of the one whose place it takes
 
     def hash(self) -> str:
         """sha256 over what makes the model what it is."""
@@ -121,7 +139,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     times: list[int]  # ms
 
 
-_Record = TypeVar("_Record", Manifest, Announcement, Shadow, Serve, Checkpoint, History)
+_Record = TypeVar("_Record", Manifest, Archived, Announcement, Shadow, Serve, Checkpoint, History)
 
 
 def now() -> int:

@@ -45,6 +45,11 @@ class Topics:
         return f"{self.prefix}periods"
 
     @property
+    def archive(self) -> str:
+        """Which parts of the store are the samples of which period."""
+        return f"{self.prefix}archive"
+
+    @property
     def models(self) -> str:
         """Announcements of models whose parts are all in the store."""
         return f"{self.prefix}models"
@@ -72,6 +77,7 @@ class Topics:
             self.histories: (partitions, _LATEST),
             self.checkpoints: (1, _LATEST),
             self.periods: (1, _KEPT),
+            self.archive: (1, _KEPT),
             self.models: (1, _KEPT),
             self.shadows: (1, _KEPT),
             self.serve: (1, _KEPT),

@@ -1,4 +1,4 @@
-"""What the topics of periods and models have said so far: the first of each number counts."""
+"""What the topics of periods and models have said so far: the first of each number, or what supersedes it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ class Announced:
         self.topics = topics
         self.manifests = Manifests()
         self.models: dict[tuple[Kind, int], Announcement] = {}
+        self.superseded: dict[str, Announcement] = {}  # by hash: counted once, and do no more
         self.shadows: dict[tuple[str, int], Shadow] = {}  # by name and version
         self.gate: dict[int, Serve] = {}  # by period, the gate's own
         self.unreadable = 0
@@ -33,8 +34,7 @@ class Announced:
             if topic == self.topics.periods:
                 self.manifests.take(decode(Manifest, value))
             elif topic == self.topics.models:
-                model = decode(Announcement, value)
-                self.models.setdefault((model.kind, model.version), model)
+                self._take_model(decode(Announcement, value))
             elif topic == self.topics.shadows:
                 shadow = decode(Shadow, value)
                 self.shadows.setdefault((shadow.name, shadow.version), shadow)
@@ -44,6 +44,14 @@ class Announced:
                     self.gate.setdefault(serve.period, serve)
         except CorruptRecord:
             self.unreadable += 1
+
+    def _take_model(self, model: Announcement) -> None:
+        key = (model.kind, model.version)
+        if model.supersedes is None:
+            self.models.setdefault(key, model)
+        elif key in self.models and self.models[key].hash() == model.supersedes:
+            self.superseded[model.supersedes] = self.models[key]
+            self.models[key] = model
 
     def manifest(self, period: int) -> Manifest | None:
         """The accepted manifest of a period."""

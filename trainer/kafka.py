@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from types import TracebackType
@@ -14,12 +14,14 @@ import pyarrow as pa
 import torch
 from pydantic import BaseModel
 
+from stream.errors import CorruptArtefact, MissingArtefact
 from stream.kafka import GLANCE, Follower, Writer
 from stream.records import Announcement, Manifest, Serve, Shadow, encode
 from stream.samples import Samples
 from stream.store import Store
 from stream.topics import Topics
 from trainer.announced import Announced
+from trainer.lineage import name_of
 
 #: What an announcement says made its model.
 CODE_VERSION = version("asmg-stream")
@@ -88,6 +90,20 @@ class Logs:
             self._writer.flush()
         return self.wait(lambda: self.announced.model(mine.kind, mine.version), stop)
 
+    def supersede(self, mine: Announcement, stop: threading.Event) -> Announcement | None:
+        """What has taken the place of the announcement that `mine` supersedes: mine, or another that came
+        first; None when stopped. Raises: BrokerError: Kafka did not take it.
+        """
+
+        def taken() -> Announcement | None:
+            there = self.announced.model(mine.kind, mine.version)
+            return there if there is not None and there.hash() != mine.supersedes else None
+
+        if taken() is None:
+            self._writer.write(self._topics.models, encode(mine), key=f"{mine.kind}/{mine.version}".encode())
+            self._writer.flush()
+        return self.wait(taken, stop)
+
     def announce_shadow(self, mine: Shadow, stop: threading.Event) -> Shadow | None:
         """The accepted announcement of that shadow and version, mine or an earlier one; None when stopped.
 
@@ -115,9 +131,28 @@ def put_all(store: Store, parts: Mapping[str, pa.Table]) -> dict[str, str]:
     return {role: store.put(table) for role, table in parts.items()}
 
 
-def get_all(store: Store, model: Announcement | Shadow) -> dict[str, pa.Table]:
-    """Role -> part of everything an announcement names. Raises: StoreError."""
-    return {role: store.get(name) for role, name in model.parts.items()}
+def get_all(
+    store: Store, model: Announcement | Shadow, roles: Iterable[str] | None = None
+) -> dict[str, pa.Table]:
+    """Role -> part of everything an announcement names, or of some of it.
+
+    Raises: MissingArtefact, CorruptArtefact: with the model, the part and the mend; StoreError.
+    """
+    parts = {}
+    for role in model.parts if roles is None else roles:
+        try:
+            parts[role] = store.get(model.parts[role])
+        except (MissingArtefact, CorruptArtefact) as error:
+            raise type(error)(f"{_lost(model)}: part {role}: {error}") from error
+    return parts
+
+
+def _lost(model: Announcement | Shadow) -> str:
+    if isinstance(model, Shadow):
+        name = f"{model.name}/{model.version}"
+        return f"the shadow {name} is not whole, restore it from a backup or take it out of trainer.shadow"
+    name = name_of(model)
+    return f"{name} is not whole, `asmg models mend {name}` makes it again"
 
 
 def told(seed: int, device: torch.device, **settings: BaseModel) -> dict[str, Any]:

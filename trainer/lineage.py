@@ -17,11 +17,17 @@ class Link:
     parent: str
     recorded: str  # hash of the parent when the child was made
     there: str | None  # its hash now, None where it is not announced
+    superseded: bool = False  # whether the parent that was recorded counted once, and another does now
 
     @property
     def holds(self) -> bool:
         """Whether the parent is what it was."""
         return self.recorded == self.there
+
+    @property
+    def broken(self) -> bool:
+        """Whether nothing that ever counted is the parent that was recorded."""
+        return not self.holds and not self.superseded
 
 
 def name_of(model: Announcement | Serve) -> str:
@@ -47,17 +53,22 @@ def made_of(announced: Announced, model: Announcement) -> list[Link]:
     links = []
     for parent, recorded in model.parents.items():
         there = named(announced, parent)
-        links.append(Link(name_of(model), parent, recorded, there.hash() if there else None))
+        now = there.hash() if there else None
+        superseded = recorded != now and recorded in announced.superseded
+        links.append(Link(name_of(model), parent, recorded, now, superseded))
     return links
 
 
 def chain(announced: Announced, model: Announcement) -> Iterator[Link]:
-    """All links from the model back to the first period, each model's once, the model's own first."""
-    waiting, seen = [model], {name_of(model)}
+    """All links from the model back to the first period, each model's once, the model's own first.
+
+    A parent that was superseded since is followed as it was when the child was made.
+    """
+    waiting, seen = [model], {model.hash()}
     while waiting:
         for link in made_of(announced, waiting.pop(0)):
             yield link
-            there = named(announced, link.parent)
-            if isinstance(there, Announcement) and link.parent not in seen:
-                seen.add(link.parent)
+            there = announced.superseded.get(link.recorded) or named(announced, link.parent)
+            if isinstance(there, Announcement) and there.hash() not in seen:
+                seen.add(there.hash())
                 waiting.append(there)

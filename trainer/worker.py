@@ -69,7 +69,7 @@ def train(place: Workplace, settings: TrainerSettings, stop: threading.Event) ->
                     kind="theta",
                     version=period,
                     parts=parts,
-                    parents=_parents(logs, manifest),
+                    parents=_parents(last, manifest),
                     score=score_record(measured, len(read.examples)),
                     seconds=watch.seconds,
                     settings=told(place.seed, device, trainer=settings),
@@ -81,6 +81,7 @@ def train(place: Workplace, settings: TrainerSettings, stop: threading.Event) ->
                     return
                 if accepted.parts != mine.parts:
                     model = restored(place, settings, device, logs.announced, accepted)
+                last = accepted
                 _report(mine, measured)
     finally:
         server.shutdown()
@@ -99,7 +100,7 @@ def restored(
     past = model.strategy.reach - 1
     for period in range(max(1, last.version - past + 1), last.version + 1):
         theta = announced.models["theta", period]
-        items = place.store.get(theta.parts[CATALOGUE]).num_rows
+        items = get_all(place.store, theta, [CATALOGUE])[CATALOGUE].num_rows
         model.recall(period, place.read(announced.manifests[period]), items)
     return model
 
@@ -109,9 +110,8 @@ def score_record(measured: Measured, rows: int) -> Score:
     return Score(auc=measured.auc, logloss=measured.logloss if measured.finite else None, rows=rows)
 
 
-def _parents(logs: Logs, manifest: Manifest) -> dict[str, str]:
-    """What Θ_t was made of: its manifest, and Θ_{t-1}."""
-    before = logs.announced.model("theta", manifest.period - 1)
+def _parents(before: Announcement | None, manifest: Manifest) -> dict[str, str]:
+    """What Θ_t was made of: its manifest, and Θ_{t-1} as it was when it was learnt from."""
     theta = {f"theta/{before.version}": before.hash()} if before else {}
     return {f"period/{manifest.period}": manifest.hash()} | theta
 

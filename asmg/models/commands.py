@@ -82,6 +82,28 @@ def _rebuild(
     raise typer.Exit(any(each["differing"] for each in again))
 
 
+@models.command("mend")
+def _mend(
+    model: Model,
+    whole: Annotated[bool, typer.Option("--all", help="And all that it goes back to.")] = False,
+    device: Annotated[
+        str | None, typer.Option(metavar="cpu|cuda", help="Where to compute, if not where it was made.")
+    ] = None,
+    as_json: Json = False,
+    home: Home = None,
+    choices: Set = None,
+) -> None:
+    """Make parts that the store has lost or damaged again, and put them back; others supersede the model."""
+    from rich.console import Console
+
+    from asmg.models.mend import device_of, mended, said
+
+    wanted = device_of(device)
+    with _registry(choices, home) as found:
+        done = mended(found, found.meant(model), whole, wanted, Console(stderr=True))
+    _print(done, said(done), as_json)
+
+
 @models.command("rollback")
 def _rollback(
     model: Model,

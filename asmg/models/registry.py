@@ -67,8 +67,9 @@ def registry(settings: Settings) -> Iterator[Registry]:
     """The models of what runs here, or ran. Raises: AsmgError."""
     with running(settings) as (located, broker, topics, client):
         announced, words = Announced(topics), Words()
-        reader = PeriodReader(broker, topics)
-        place = Workplace(broker, topics, store_of(located), reader, located.stream.seed)
+        store = store_of(located)
+        reader = PeriodReader(broker, topics, store)
+        place = Workplace(broker, topics, store, reader, located.stream.seed)
         follower = kafka.Follower(broker, announced.followed)
         try:
             while not follower.caught_up:

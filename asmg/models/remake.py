@@ -11,7 +11,7 @@ from asmg.models.registry import Registry
 from metagen.rebuild import rebuild
 from stream.records import Announcement
 from trainer.kafka import CODE_VERSION
-from trainer.lineage import chain, name_of
+from trainer.lineage import chain, made_of, name_of
 
 
 def remade(models: Registry, model: Announcement, whole: bool, console: Console) -> list[dict[str, Any]]:
@@ -20,15 +20,25 @@ def remade(models: Registry, model: Announcement, whole: bool, console: Console)
     Each is made from the announced ones before it, so that where all come to the same, so does the chain.
     Raises: AsmgError: as `rebuild`.
     """
-    wanted = [model]
-    if whole:
-        back = {one.parent for one in chain(models.announced, model)} | {name_of(model)}
-        wanted = [one for one in models.models() if name_of(one) in back]
+    wanted = behind(models, model) if whole else [model]
     found = []
     for one in track(wanted, "rebuilding", console=console, transient=True, disable=len(wanted) == 1):
         again = rebuild(models.place, models.announced, one)
-        found.append({"model": name_of(one), "parts": len(one.parts), "differing": again.differing})
+        found.append(
+            {
+                "model": name_of(one),
+                "parts": len(one.parts),
+                "differing": again.differing,
+                "superseded": [link.parent for link in made_of(models.announced, one) if link.superseded],
+            }
+        )
     return found
+
+
+def behind(models: Registry, model: Announcement) -> list[Announcement]:
+    """The model and all that it goes back to, oldest first."""
+    back = {one.parent for one in chain(models.announced, model)} | {name_of(model)}
+    return [one for one in models.models() if name_of(one) in back]
 
 
 def said(found: list[dict[str, Any]], model: Announcement) -> str:
@@ -39,7 +49,10 @@ def said(found: list[dict[str, Any]], model: Announcement) -> str:
     if not others:
         return f"{what}: {parts} parts came out the same, byte by byte"
     first = others[0]
+    different = f"{first['model']} comes out different in {', '.join(first['differing'])}"
+    if first["superseded"]:
+        return f"{different}: it was made of {', '.join(first['superseded'])} before that was superseded"
     return (
-        f"{first['model']} comes out different in {', '.join(first['differing'])} (made by version "
+        f"{different} (made by version "
         f"{model.code_version}, this is {CODE_VERSION}; other torch, CPU or GPU make other bits too)"
     )

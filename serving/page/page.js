@@ -8,6 +8,7 @@ const SIGN = { theta: "Θ", star: "Θ*" };
 const LEVEL = { green: "All is well", amber: "Attention", red: "Not serving as it should" };
 const LINK = { connecting: "Connecting", live: "Live", lost: "Reconnecting" };
 const FATES = ["used", "pending", "late", "delayed", "duplicate", "dead"];
+const UNUSED = FATES.slice(2); // those that make no sample
 const RECENT = 10; // periods the table shows before it is asked for all
 const LAST = 7; // periods over which methods are compared, at most
 const PLAIN = "iu"; // the shadow that Θ* is held against; without it, Θ
@@ -100,6 +101,8 @@ function fates() {
   }
   text("produced", `${count(counts.produced)} events up to the last closed period, each exactly one of six`);
   byId("fates").replaceChildren(strip, list);
+  const last = state.periods.at(-1);
+  if (last) text("unused", `Met while period ${last.period} was open: ${UNUSED.map((fate) => `${count(last.unused[fate])} ${fate}`).join(", ")}`);
 }
 
 // Means over the last periods in which everything was scored, as `asmg demo --json` has them under "compared".
@@ -196,7 +199,7 @@ function table() {
 
 function tableRow(row) {
   const row_ = el("tr", {}, el("th", { scope: "row" }, String(row.period)));
-  row_.append(el("td", { class: "n" }, count(row.samples)), el("td", {}, row.reason));
+  row_.append(el("td", { class: "n" }, count(row.samples)), el("td", { class: "n" }, count(row.unused.late)), el("td", { class: "n" }, count(row.unused.delayed)), el("td", {}, row.reason));
   for (const [figure, better] of [["auc", 1], ["logloss", -1]]) {
     const theta = row.theta?.[figure] ?? null, star = row.star?.[figure] ?? null;
     const ahead = theta === null || star === null ? 0 : Math.sign(better * (star - theta));

@@ -26,6 +26,7 @@ def test_the_figures_have_the_promised_names(outcome: report.Outcome) -> None:
     assert made["freshness_seconds"] == {"p50": 1.2, "max": 1.2}
     last = made["periods"][-1]
     assert (last["period"], last["samples"]) == (4, 20)
+    assert last["unused"] == {"late": 2, "delayed": 1, "duplicate": 1, "dead": 1}
     assert last["theta"] == {"auc": 0.7, "logloss": 0.5}
     assert last["star"] == {"auc": 0.75, "logloss": None}
     assert last["served"] == {"version": 4, "kind": "star"}
@@ -86,6 +87,15 @@ def test_the_table_has_a_row_a_period_and_fits_its_width(outcome: report.Outcome
         *["0.2", "1.5", "2.5", "0.1", "1.0"],
     ]
     assert max(map(len, lines)) <= report.WIDTH
+
+
+def test_what_made_no_sample_is_told_fate_by_fate_and_period_by_period(outcome: report.Outcome) -> None:
+    lines = report.summary(report.figures(outcome))
+    assert "late by period: 1: 1, 2: 1, 3: 1, 4: 2" in lines
+    assert "delayed by period: 2: 1, 4: 1" in lines
+    assert "dead by period: 4: 1" in lines
+    none = {1: dict.fromkeys(report.UNUSED, 0)}
+    assert report.unused(none) == ["no event was late, delayed, duplicate or dead in any period"]
 
 
 def test_the_summary_says_what_became_of_every_event(outcome: report.Outcome) -> None:

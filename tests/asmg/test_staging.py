@@ -86,6 +86,7 @@ def test_a_port_that_is_taken_is_replaced_by_one_that_is_free() -> None:
         "metagen",
         "shadow",
         "live",
+        "archive",
         "serve",
         "serve-metrics",
         "replay",

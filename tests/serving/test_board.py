@@ -1,6 +1,6 @@
 """A row says what a period came to, and leaves open what has not happened."""
 
-from serving.board import Measure, Seconds, Served, Swap, rows
+from serving.board import Measure, Seconds, Served, Swap, Unused, rows
 from stream.records import Announcement, Manifest, Score, Serve, encode
 from stream.topics import Topics
 from trainer.announced import Announced
@@ -62,6 +62,22 @@ def test_a_period_that_serves_has_every_time() -> None:
     assert row.seconds == Seconds(close=0.5, train=0.3, generate=0.4, swap=0.12, close_to_served=1.0)
     assert row.freshness_seconds == 1.5
     assert (row.trained_at, row.generated_at, row.served_at) == (29_700, 29_700, 30_000)
+
+
+def test_what_made_no_sample_is_told_by_the_period_in_which_it_was_met_and_adds_up() -> None:
+    known, parent = Announced(TOPICS), ""
+    counts = [
+        {},
+        {"late": 2, "dead": 1},
+        {"late": 2, "delayed": 4, "dead": 0},
+        {"late": 3, "delayed": 4, "dead": 2},
+    ]
+    for period, of in enumerate(counts):
+        manifest = Manifest(period=period, parent=parent, reason="count", counts=of)
+        parent = manifest.hash()
+        known.take(TOPICS.periods, encode(manifest))
+    found = [row.unused for row in rows(known, {})]
+    assert found == [Unused(late=2, dead=1), Unused(delayed=4), Unused(late=1, dead=1)]
 
 
 def test_a_swap_that_was_not_awaited_says_nothing_of_freshness() -> None:

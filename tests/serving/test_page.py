@@ -20,7 +20,7 @@ from serving_factory import Shelf, page_state
 
 from asmg.report import compared
 from serving.api import create_app
-from serving.board import Measure, Row
+from serving.board import Measure, Row, Unused
 from serving.histories import Histories
 from serving.service import Service
 from serving.settings import ServingSettings
@@ -123,6 +123,21 @@ def test_the_page_shows_the_state_without_scrolling_sideways(
         assert page.evaluate(f"{part}.scrollWidth <= {part}.clientWidth"), part
     if SHOTS:
         page.screenshot(path=Path(SHOTS) / f"page-{scheme}-{width}.png", full_page=True)
+    assert page.errors == []  # type: ignore[attr-defined]
+    page.close()
+
+
+def test_events_that_came_too_late_are_shown_period_by_period(browser: Browser, site: Site) -> None:
+    state = page_state(6)
+    rows = [replace(row, unused=Unused(late=row.period, delayed=10 * row.period)) for row in state.periods]
+    site.service.state = replace(state, periods=rows)
+    page = opened(browser, site)
+    cells = page.locator("#rows tr").first.locator("td")
+    expect(cells.nth(1)).to_have_text("6")
+    expect(cells.nth(2)).to_have_text("60")
+    expect(page.locator("#unused")).to_have_text(
+        "Met while period 6 was open: 6 late, 60 delayed, 0 duplicate, 0 dead"
+    )
     assert page.errors == []  # type: ignore[attr-defined]
     page.close()
 

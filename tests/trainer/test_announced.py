@@ -38,6 +38,23 @@ def test_the_first_announcement_of_a_kind_and_version_counts():
     assert said.model("star", 1) == star
 
 
+def test_what_supersedes_the_accepted_one_takes_its_place_and_the_first_of_those_counts():
+    one, two = (Announcement(kind="theta", version=1, parts={"mlp": name}, parents={}) for name in "ab")
+    three, four, stray = (
+        Announcement(kind="theta", version=1, parts={"mlp": name}, parents={}, supersedes=of)
+        for name, of in (("c", one.hash()), ("d", one.hash()), ("e", two.hash()))
+    )
+    early = announced(three, one, two)
+    assert (early.model("theta", 1), early.superseded) == (one, {})
+    said = announced(one, two, stray, three, four)
+    assert said.model("theta", 1) == three
+    assert said.superseded == {one.hash(): one}
+    five = Announcement(kind="theta", version=1, parts={"mlp": "f"}, parents={}, supersedes=three.hash())
+    again = announced(one, three, four, five, four, three)
+    assert again.model("theta", 1) == five
+    assert again.superseded.keys() == {one.hash(), three.hash()}
+
+
 def test_versions_count_up_to_the_first_gap():
     models = [Announcement(kind="theta", version=one, parts={}, parents={}) for one in (1, 2, 4)]
     assert announced(*models).last_theta() == 2

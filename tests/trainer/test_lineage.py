@@ -78,3 +78,16 @@ def test_a_parent_that_is_another_or_gone_breaks_its_links_alone(announced):
         ("theta/3", "theta/2", True),
     ]
     assert not Link("a", "b", "hash", None).holds
+
+
+def test_a_parent_that_was_superseded_is_followed_as_it_was_then(announced):
+    old = named(announced, "theta/1")
+    new = msgspec.structs.replace(old, parts={"mlp": "other"}, parents={}, supersedes=old.hash())
+    announced.take(TOPICS.models, encode(new))
+    links = list(chain(announced, named(announced, "star/3")))
+    assert [(one.child, one.parent, one.there) for one in links if one.superseded] == [
+        ("star/3", "theta/1", new.hash()),
+        ("theta/2", "theta/1", new.hash()),
+    ]
+    assert not any(one.broken for one in links)
+    assert ("theta/1", "period/1") in [(one.child, one.parent) for one in links]

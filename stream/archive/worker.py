@@ -1,0 +1,131 @@
+"""The archiver: puts D_t of every period that closes into the store, and says in `archive` where it is.
+
+What dies when, and what becomes of it:
+
+| killed                                | found at the next start      | then                               |
+|---------------------------------------|------------------------------|------------------------------------|
+| before the part is in the store       | no record of period t        | t is read and put again, same part |
+| with the part, before the record      | the same                     | the same, harmlessly; then told    |
+| after the record                      | it                           | the worker goes on with t + 1      |
+| while another archiver is at work     | whichever record came first  | both put the same part             |
+| the store lost parts of periods past  | records without their parts  | put again where Kafka has the rows |
+
+A period that Kafka has forgotten before it was archived is named, counted and passed over: those after it can
+still be kept. Nothing waits for the archiver, and it deletes nothing from Kafka.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Mapping
+
+from confluent_kafka import Message
+from prometheus_client import Counter, Gauge, start_http_server
+
+from stream import kafka
+from stream.archive.index import Index
+from stream.archive.rows import table_of
+from stream.close.manifests import Manifests
+from stream.close.read import PeriodReader
+from stream.errors import CorruptRecord, GapError
+from stream.records import Archived, Manifest, decode, encode, now
+from stream.store import Store
+from stream.topics import Topics
+
+#: Added to the worker's niceness: everything else has the right of way.
+NICENESS = 10
+
+_PERIOD = Gauge("asmg_archive_period", "Last period that the archiver has come to")
+_ROWS = Counter("asmg_archive_rows", "Samples put into the archive by this process")
+_GONE = Gauge("asmg_archive_gone", "Periods that Kafka had forgotten before they were archived")
+_UNREADABLE = Counter("asmg_archive_unreadable", "Records of periods or the archive that nobody can read")
+
+_log = logging.getLogger(__name__)
+
+
+def archive(
+    broker: Mapping[str, object],
+    topics: Topics,
+    store: Store,
+    metrics_port: int,
+    stop: threading.Event,
+) -> None:
+    """Archive period after period until `stop` is set. Raises: BrokerError; StoreError."""
+    os.nice(NICENESS)
+    server, _ = start_http_server(metrics_port, "127.0.0.1")  # its answer says that we are ready
+    writer, reader = kafka.Writer(broker), PeriodReader(broker, topics)
+    log = _Log(broker, topics)
+    try:
+        log.read_until(lambda: log.caught_up, stop)
+        gone: set[int] = set()
+        for period, record in sorted(log.archived.items()):
+            manifest = log.manifests[period] if period < len(log.manifests) else None
+            if manifest is not None and not stop.is_set() and not store.has(record.part):
+                _put(reader, store, manifest, gone)
+        period = 0
+        while log.read_until(lambda: len(log.manifests) > period + 1, stop):  # noqa: B023 asked at once
+            period += 1
+            if period not in log.archived and (made := _put(reader, store, log.manifests[period], gone)):
+                writer.write(topics.archive, encode(made), key=str(period).encode())
+                writer.flush()
+                if not log.read_until(lambda: period in log.archived, stop):  # noqa: B023
+                    return
+                _log.info("period %d: %d samples archived", period, made.rows)
+            _PERIOD.set(period)
+    finally:
+        log.close()
+        reader.close()
+        server.shutdown()
+        server.server_close()
+
+
+def _put(reader: PeriodReader, store: Store, manifest: Manifest, gone: set[int]) -> Archived | None:
+    """D_t from Kafka into the store; None where Kafka has it no more, which is told."""
+    try:
+        samples = reader(manifest)
+    except (GapError, CorruptRecord) as error:
+        gone.add(manifest.period)
+        _GONE.set(len(gone))
+        _log.error("period %d cannot be archived: %s", manifest.period, error)
+        return None
+    part = store.put(table_of(samples))
+    _ROWS.inc(len(samples))
+    return Archived(period=manifest.period, part=part, rows=len(samples), archived_at=now())
+
+
+class _Log:
+    """The topics `periods` and `archive`, followed from their beginning."""
+
+    def __init__(self, broker: Mapping[str, object], topics: Topics) -> None:
+        self.manifests, self.archived = Manifests(), Index()
+        self._topics = topics
+        self._follower = kafka.Follower(broker, {(topics.periods, 0): 0, (topics.archive, 0): 0})
+
+    @property
+    def caught_up(self) -> bool:
+        return self._follower.caught_up
+
+    def read_until(self, holds: Callable[[], bool], stop: threading.Event) -> bool:
+        """Reads on until the condition holds; False when stopped before. Raises: BrokerError."""
+        while not stop.is_set():
+            if holds():
+                return True
+            for message in self._follower.poll(kafka.GLANCE):
+                self._take(message)
+        return False
+
+    def close(self) -> None:
+        self._follower.close()
+
+    def _take(self, message: Message) -> None:
+        before = self.archived.unreadable
+        if message.topic() == self._topics.archive:
+            self.archived.take(message.value())
+        else:
+            try:
+                self.manifests.take(decode(Manifest, message.value()))
+            except CorruptRecord:
+                _UNREADABLE.inc()
+        _UNREADABLE.inc(self.archived.unreadable - before)
