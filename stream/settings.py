@@ -59,7 +59,8 @@ class KafkaSettings(Section):
 class StreamSettings(Section):
     """`[stream]`: how events become samples and samples become periods.
 
-    Bytes are of resident memory, measured by bench/window_memory.py with ids of 13 to 19 characters.
+    Bytes are of resident memory, measured by bench/window_memory.py with ids of 13 to 19 characters. Whatever
+    is set, a user with 30 positives costs 630 bytes and an item 160, for as long as the stream goes on.
     """
 
     partitions: int = Field(4, ge=1, le=1024, description="partitions of events, samples, histories")
