@@ -73,7 +73,7 @@ def run_archive(settings: Settings) -> None:
 
     stop = stop_event("archive")
     with _topics(settings) as (broker, topics):
-        archive(broker, topics, store_of(settings), settings.stream.archive_metrics_port, stop)
+        archive(broker, topics, durable_of(settings), settings.stream.archive_metrics_port, stop)
 
 
 def run_train(settings: Settings) -> None:
