@@ -7,7 +7,7 @@ DATA ?=
 PERIODS ?= 31
 JSON ?=
 KEEP ?=
-KILLS ?= 60
+KILLS ?= 66
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
@@ -17,7 +17,7 @@ help:
 	@echo "make demo                 the whole loop on the synthetic shop, in about two minutes"
 	@echo "make demo DATA=FOLDER     the same on your data (PERIODS=31, JSON=FILE for figures, KEEP=1 to keep the page)"
 	@echo "make test                 all tests"
-	@echo "make chaos                kill everything at every step, Kafka's nodes too (KILLS=60): the verdict in one line"
+	@echo "make chaos                kill everything at every step, Kafka's nodes and Redis too (KILLS=66): the verdict in one line"
 	@echo "make check                lint and types"
 	@echo "make clean                take away what the others made"
 
@@ -40,7 +40,7 @@ test: install
 	$(BIN)/python -m pytest
 
 chaos: install
-	$(BIN)/python tests/chaos/disturb.py --kills $(KILLS) --nodes 3
+	PYTHONPATH=.:tests $(BIN)/python tests/chaos/disturb.py --kills $(KILLS) --nodes 3
 
 check: install
 	$(BIN)/ruff check .

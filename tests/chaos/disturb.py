@@ -1,7 +1,7 @@
 """The loop over real clicks twice, in peace and with everything killed at every step; then the verdict.
 
-Starts a Kafka of its own, runs both, and hands them to verify.py, a process of its own, whose one line and
-exit status are the outcome. `disturb.py --help` says what can be chosen.
+Starts a Kafka and a Redis of its own, runs both, and hands them to verify.py, a process of its own, whose one
+line and exit status are the outcome. `disturb.py --help` says what can be chosen.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 from kills import Kills, plan_of
 from loop import Disturbance, Failed, Loop, Peace, Shop
 from nodes import Kafka, OneNode, ThreeNodes
+from redis_server import RedisServer
 
 from asmg.options import source_of
 
@@ -33,9 +34,11 @@ def compare(
     return subprocess.run([sys.executable, *command], check=False, capture_output=True, text=True)
 
 
-def run(folder: Path, broker: Kafka, shop: Shop, disturbance: Disturbance) -> int:
+def run(
+    folder: Path, broker: Kafka, shop: Shop, disturbance: Disturbance, redis: RedisServer | None = None
+) -> int:
     """A run in that folder, under topics of its name; how often it was disturbed. Raises: Failed."""
-    return Loop(folder, broker, f"{folder.name}.", shop, disturbance).run()
+    return Loop(folder, broker, redis, f"{folder.name}.", shop, disturbance).run()
 
 
 def shop_of(data: Path, until: str, periods: int) -> Shop:
@@ -66,7 +69,7 @@ def _folder(kept: Path | None) -> Iterator[Path]:
 def main() -> int:
     """The exit status: verify.py's, or 2 where a run did not come to its end."""
     words = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    words.add_argument("--kills", type=int, default=60)
+    words.add_argument("--kills", type=int, default=66)
     words.add_argument("--seed", type=int, default=0)
     words.add_argument("--data", type=Path, default=HERE.parents[2] / "shared" / "data" / "diginetica")
     words.add_argument("--until", default="2016-01-05", help="clicks before this day (UTC)")
@@ -79,12 +82,15 @@ def main() -> int:
     nodes = {1: OneNode, 3: ThreeNodes}[given.nodes]
     with _folder(given.keep) as folder, started(nodes(folder / "kafka")) as broker:
         calm, disturbed = folder / "calm", folder / "disturbed"
+        redis = RedisServer(folder).start()
         try:
             run(calm, broker, shop, Peace())
-            kills = run(disturbed, broker, shop, Kills(plan_of(given.kills, given.seed)))
+            kills = run(disturbed, broker, shop, Kills(plan_of(given.kills, given.seed)), redis)
         except Failed as failure:
             print(f"chaos: {failure}", file=sys.stderr)
             return 2
+        finally:
+            redis.stop()
         verdict = compare(broker, calm, disturbed, shop, kills)
     print(verdict.stderr, end="", file=sys.stderr)
     print(verdict.stdout, end="")

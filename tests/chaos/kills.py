@@ -1,4 +1,4 @@
-"""Workers that kill themselves at named steps, and Kafka killed in between: kill -9 in rotation."""
+"""Workers that kill themselves at named steps, Kafka and Redis killed in between: kill -9 in rotation."""
 
 from __future__ import annotations
 
@@ -15,27 +15,32 @@ from steps import STEPS, Step
 
 from asmg.supervise import last_line
 
-#: Kafka itself is killed once for so many kills of workers.
-KAFKA_EVERY = 9
+#: Kafka is killed once for so many kills of workers, and Redis, which comes back empty, half way between.
+EVERY = 9
 
 #: Seconds that everybody has to have lived when Kafka is killed: who starts while it is away only ends again.
 SETTLED = 4.0
 
 
 def plan_of(kills: int, seed: int) -> list[Step]:
-    """Steps to be killed at, so many less Kafka's own kills; each comes once before any comes twice."""
+    """Steps to be killed at, so that with Kafka and Redis it is so many; each once before any twice."""
     chance = random.Random(seed)
-    wanted, plan = kills - kills // (KAFKA_EVERY + 1), list[Step]()
+    wanted, plan = next(n for n in range(kills + 1) if n + sum(_due(n)) >= kills), list[Step]()
     while len(plan) < wanted:
         plan += chance.sample(STEPS, min(len(STEPS), wanted - len(plan)))
     return plan
+
+
+def _due(workers: int) -> tuple[int, int]:
+    """How often Kafka and Redis are to have been killed by the time workers have been so often."""
+    return workers // EVERY, (workers + EVERY // 2) // EVERY
 
 
 class Kills:
     """Each worker dies at each of its steps in turn; once it has died at all of them it runs on."""
 
     def __init__(self, plan: Sequence[Step]) -> None:
-        self.count, self._of_kafka, self._dead_since = 0, 0, 0.0
+        self._of_workers, self._of_kafka, self._of_redis, self._dead_since = 0, 0, 0, 0.0
         self._armed = defaultdict[str, deque[Step]](deque)
         for step in plan:
             self._armed[step.worker].append(step)
@@ -47,11 +52,13 @@ class Kills:
     @property
     def done(self) -> bool:
         """Whether all steps were reached."""
-        return not (any(self._armed.values()) or self._dead_since or self._kafka_is_next)
+        due = (self._of_kafka, self._of_redis) == _due(self._of_workers)
+        return due and not (any(self._armed.values()) or self._dead_since)
 
     @property
-    def _kafka_is_next(self) -> bool:
-        return (self.count - self._of_kafka) // KAFKA_EVERY > self._of_kafka
+    def count(self) -> int:
+        """How often anything was killed."""
+        return self._of_workers + self._of_kafka + self._of_redis
 
     def command(self, worker: str, words: Sequence[str]) -> list[str]:
         """The worker, to die at its next step where there is one."""
@@ -64,23 +71,29 @@ class Kills:
     def ended(self, worker: Worker, status: int) -> None:
         """Raises: Failed: it was not killed, and Kafka was not away."""
         if status == -signal.SIGKILL and self._armed[worker.name]:
-            self._book(worker.name, self._armed[worker.name].popleft().name)
+            self._of_workers += 1
+            self._tell(worker.name, self._armed[worker.name].popleft().name)
         elif "Kafka" not in last_line(worker.log):
             raise Failed(f"{worker.name} ended with {status}: {last_line(worker.log)}")
 
     def look(self, loop: Loop) -> None:
-        """Kills a node of Kafka when it is its turn, and starts it again."""
+        """Kills Redis or a node of Kafka when it is its turn, and starts it again."""
+        kafka, redis = _due(self._of_workers)
+        if redis > self._of_redis and loop.redis is not None:
+            loop.redis.kill()
+            self._of_redis += 1
+            self._tell("Redis", "with all it held")
+            loop.redis.start()
         if self._dead_since:
             if time.monotonic() - self._dead_since > loop.broker.dead_for:
                 loop.broker.start()
                 self._dead_since = 0.0
             return
         lived = time.monotonic() - max(one.born for one in loop.workers)
-        if self._kafka_is_next and lived > SETTLED:
+        if kafka > self._of_kafka and lived > SETTLED:
             self._of_kafka += 1
-            self._book(loop.broker.kill(), "between two records")
+            self._tell(loop.broker.kill(), "between two records")
             self._dead_since = time.monotonic()
 
-    def _book(self, who: str, where: str) -> None:
-        self.count += 1
+    def _tell(self, who: str, where: str) -> None:
         print(f"{self.count:4d} {who} killed {where}", file=sys.stderr, flush=True)

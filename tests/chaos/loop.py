@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from nodes import Kafka
+from redis_server import PASSWORD, USER, RedisServer
 
 from asmg.supervise import last_line
 from asmg.watch import Watch
@@ -105,9 +107,15 @@ class Loop:
     """One run in a folder of its own, under topics of its own."""
 
     def __init__(
-        self, folder: Path, broker: Kafka, prefix: str, shop: Shop, disturbance: Disturbance
+        self,
+        folder: Path,
+        broker: Kafka,
+        redis: RedisServer | None,
+        prefix: str,
+        shop: Shop,
+        disturbance: Disturbance,
     ) -> None:
-        self.folder, self.broker, self.workers = folder, broker, list[Worker]()
+        self.folder, self.broker, self.redis, self.workers = folder, broker, redis, list[Worker]()
         self._shop, self._prefix, self._disturbance = shop, prefix, disturbance
         address = {"bootstrap.servers": broker.bootstrap}
         settings = KafkaSettings(prefix=prefix, replication=broker.replication)
@@ -166,7 +174,20 @@ class Loop:
     def _spawn(self, name: str, words: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
         with log.open("ab") as file:
             command = [sys.executable, *self._disturbance.command(name, words)]
-            return subprocess.Popen(command, stdout=file, stderr=file, start_new_session=True)
+            return subprocess.Popen(
+                command, stdout=file, stderr=file, env=self._environment(), start_new_session=True
+            )
+
+    def _environment(self) -> dict[str, str]:
+        if self.redis is None:
+            return dict(os.environ)
+        url = f"redis://127.0.0.1:{self.redis.port}/0"
+        return {
+            **os.environ,
+            "ASMG_REDIS_URL": url,
+            "ASMG_REDIS_USERNAME": USER,
+            "ASMG_REDIS_PASSWORD": PASSWORD,
+        }
 
     def _flags(self, name: str) -> list[str]:
         settings = {

@@ -9,6 +9,7 @@ from faults import TURNS, Disk, Pauses, disk
 from kills import Kills, plan_of
 from loop import Peace, Shop
 from nodes import Kafka, OneNode
+from redis_server import RedisServer
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
@@ -41,8 +42,10 @@ def exact(runs: Runs, count: int) -> str:
     return f"chaos: events {events} samples {events} kills {count} lost 0 duplicated 0 differing 0\n"
 
 
-def test_workers_and_kafka_killed_at_named_steps_change_nothing(runs: Runs) -> None:
-    kills = run(runs.folder / "killed", runs.broker, runs.shop, Kills(plan_of(KILLS, seed=0)))
+def test_workers_kafka_and_redis_killed_at_named_steps_change_nothing(
+    runs: Runs, redis_server: RedisServer
+) -> None:
+    kills = run(runs.folder / "killed", runs.broker, runs.shop, Kills(plan_of(KILLS, seed=0)), redis_server)
     assert kills == KILLS
     assert runs.verdict("killed", kills) == exact(runs, kills)
 
