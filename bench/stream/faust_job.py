@@ -63,4 +63,4 @@ async def join(stream: Any) -> None:
 
 
 if __name__ == "__main__":
-    app.Worker(loglevel="warning", quiet=True).execute_from_commandline()
+    app.Worker(loglevel="warning", quiet=True, redirect_stdouts=False).execute_from_commandline()

@@ -69,18 +69,16 @@ def run(asked: Asked, tell: Tell) -> dict[str, Any]:
                 for processes in sorted({1, asked.workers}):
                     tell(f"bare loop, {processes} processes")
                     speed = bare.measure(broker, topics.events, asked.partitions, processes)
-                    speeds.setdefault(f"bare {processes}", []).append(speed)
+                    speeds.setdefault(f"bare {processes}", []).append(_told(speed, tell))
                 tell(f"windowing, {asked.workers} workers")
                 windowed = windowing.measure(broker, topics, home, sets, asked.workers, attachment.pid)
-                speeds.setdefault("windowing", []).append(windowed.speed)
+                speeds.setdefault("windowing", []).append(_told(windowed.speed, tell))
             for name, events in asked.slower.items():
                 python = frameworks.environment(asked.frameworks, tell)
                 tell(f"{name}, {events:,} events")
-                speeds[name] = [
-                    frameworks.measure(
-                        name, python, broker, source, events, settings.stream.window, asked.partitions
-                    )
-                ]
+                window = settings.stream.window
+                speed = frameworks.measure(name, python, broker, source, events, window, asked.partitions)
+                speeds[name] = [_told(speed, tell)]
         tell("windowing again, offline, to compare periods")
         exact = compare(source, asked.periods, settings.stream, windowed.manifests)
     found |= {
@@ -110,3 +108,9 @@ def ratios(speeds: dict[str, list[Speed]]) -> dict[str, dict[str, float]]:
             cpu = median(one.cpu_micros for one in theirs) / median(one.cpu_micros for one in ours)
             found[name] = {"passed": round(passed, 3), "cpu": round(cpu, 3)}
     return found
+
+
+def _told(speed: Speed, tell: Tell) -> Speed:
+    """The same, told at once: what comes after may fail, and takes minutes."""
+    tell(f"  {speed.per_second:,.0f} events/s, {speed.cpu_micros:.1f} CPU µs/event")
+    return speed
