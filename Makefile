@@ -28,7 +28,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.5"
 	@echo "2/3 Python packages"
-	$(BIN)/uv pip install --python $(BIN)/python --constraint constraints.txt $(if $(filter cpu,$(TORCH)),--torch-backend cpu) --editable ".[dev]"
+	$(BIN)/uv pip install --compile-bytecode --python $(BIN)/python --constraint constraints.txt $(if $(filter cpu,$(TORCH)),--torch-backend cpu) --editable ".[dev]"
 	@echo "3/3 Kafka's jars"
 	@$(BIN)/python -m stream.broker.jars
 	@touch $@
