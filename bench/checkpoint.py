@@ -88,7 +88,7 @@ def logs(users: int, clicks: int) -> list[Log]:
     random = np.random.default_rng(0)
     count = users * clicks
     items = random.integers(0, 10_000, count).tolist()
-    values = [
+    values: list[bytes | None] = [
         b'{"type":"click","user_id":"user-%d","item_id":"item-%d","ts":%d}' % (n % users, items[n], n)
         for n in range(count)
     ]
