@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,11 +23,11 @@ STILL = SESSION / 1000 + 2.0
 #: Who stands still at a time: each is a wait of `STILL`.
 TURNS = (("window",), ("train", "metagen", "shadow", "serve", "replay"), ("Kafka",))
 
-#: Bytes of the disk that a run has, and seconds for which it is full, or read-only.
-DISK, FULL = 256 * 1024 * 1024, 10.0
+#: Bytes of the disk that a run has.
+DISK = 256 * 1024 * 1024
 
-#: What a worker may say when it ends: its disk cannot be written.
-SAID = ("No space left on device", "Read-only file system", "Kafka")
+#: What a worker says when it ends since its disk cannot be written: full, and read-only.
+FULL, READ_ONLY = "No space left on device", "Read-only file system"
 
 
 @contextmanager
@@ -98,8 +99,15 @@ class Disk:
     def __init__(self, folder: Path) -> None:
         self.count, self.said = 0, set[str]()
         self._folder, self._ballast = folder, folder / "ballast"
-        self._states = iter((self._fill, self._free, self._lock, self._unlock))
-        self._next, self._at, self._wait_for = next(self._states), 0.0, 2
+        #: What is done next, from which period on, and once somebody has said what.
+        self._turns = deque(
+            [
+                (self._fill, 2, None),
+                (self._free, 0, FULL),
+                (self._lock, 4, None),
+                (self._unlock, 0, READ_ONLY),
+            ]
+        )
 
     def __str__(self) -> str:
         return f"disk, {self.count} times changed, heard {sorted(self.said)}"
@@ -107,7 +115,7 @@ class Disk:
     @property
     def done(self) -> bool:
         """Whether it was full and read-only, and can be written again."""
-        return self.count == 4
+        return not self._turns
 
     def command(self, worker: str, words: Sequence[str]) -> list[str]:
         """The worker as a user starts it."""
@@ -116,22 +124,24 @@ class Disk:
     def ended(self, worker: Worker, status: int) -> None:
         """Raises: Failed: it does not say that the disk is why."""
         said = last_line(worker.log)
-        why = [one for one in SAID if one in said]
+        why = [one for one in (FULL, READ_ONLY) if one in said]
         if not why:
             raise Failed(f"{worker.name} ended with {status}: {said}")
         self.said.update(why)
 
     def look(self, loop: Loop) -> None:
         """The disk's next state, once it is time."""
-        if self.done or loop.decided < self._wait_for or time.monotonic() - self._at < FULL:
+        if self.done:
+            return
+        act, period, heard = self._turns[0]
+        if loop.decided < period or (heard is not None and heard not in self.said):
             return
         try:
-            self._next()
+            act()
         except subprocess.CalledProcessError:
             return  # somebody is writing just now
-        self.count, self._at = self.count + 1, time.monotonic()
-        self._next = next(self._states, self._unlock)
-        self._wait_for += self.count % 2 == 0  # between the two it is well for a period
+        self.count += 1
+        self._turns.popleft()
 
     def _fill(self) -> None:
         with self._ballast.open("wb") as file:
