@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
@@ -26,6 +27,8 @@ _SETTLING = (
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError._UNKNOWN_TOPIC,
     KafkaError._UNKNOWN_PARTITION,
+    KafkaError._DESTROY_BROKER,
+    KafkaError._TIMED_OUT,
 )
 
 #: Errors of a connection that librdkafka mends by itself.
@@ -304,4 +307,8 @@ def _answer(client: Consumer, topic: str, ask: Callable[[], Answer]) -> Answer:
             raise BrokerError(f"Kafka does not answer: {said(refused)}; is it running?")
         if time.monotonic() > deadline:
             raise BrokerError(f"topic {topic} cannot be used: {said(refused)}")
+        # librdkafka does not ask anew where a topic is that is not read: seen at the death of a node, after
+        # which a partition of such a topic stayed unknown for good.
+        with contextlib.suppress(KafkaException):
+            client.list_topics(topic, timeout=ANSWER)
         client.poll(GLANCE)
