@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from hashlib import blake2b
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-
-from stream.window.blake import blake2b
 
 
 class Codes(dict[str, int]):
@@ -72,11 +71,8 @@ class Lists(dict[tuple[str | int, ...], int]):
 
 def hashes_of(names: pa.StringArray) -> npt.NDArray[np.uint64]:
     """A stable 64-bit hash of each text: blake2b over its UTF-8, 8 bytes, as a little-endian number."""
-    _, offsets, data = names.buffers()
-    first, last = names.offset, names.offset + len(names) + 1
-    where = np.frombuffer(offsets, np.int32)[first:last] if len(names) else np.zeros(1, np.int32)
-    hashes: npt.NDArray[np.uint64] = blake2b(np.frombuffer(data or b"", np.uint8), where)
-    return hashes
+    digests = b"".join([blake2b(name.encode(), digest_size=8).digest() for name in names.to_pylist()])
+    return np.frombuffer(digests, "<u8").astype(np.uint64)
 
 
 def named(names: list[str], codes: npt.NDArray[np.integer]) -> pa.StringArray:

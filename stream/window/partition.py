@@ -236,10 +236,11 @@ class Partition:
         ids = pa.array(["" if place < 0 else names[place] for place in slot.tolist()], pa.string())
         category_offsets, category = take_lists(*self.lists.arrays(), rows.lists[which])
         history_offsets, history = rows.histories(which)
-        item_hashes = self.items.hashes()
+        item_hashes, id_hashes, known = self.items.hashes(), np.zeros(len(slot), np.uint64), slot >= 0
+        id_hashes[known] = hashes_of(ids.filter(pa.array(known)))
         decided_at, label = rows.decided[which], rows.label[which]
         row_hash = kernels.row_hashes(
-            decided_at, self.users.hashes()[user], item_hashes[item], np.where(slot < 0, 0, hashes_of(ids)),
+            decided_at, self.users.hashes()[user], item_hashes[item], id_hashes,
             category_offsets, self.lists.members.hashes()[category], history_offsets, item_hashes[history],
             label,
         )  # fmt: skip

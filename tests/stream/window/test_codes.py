@@ -1,4 +1,4 @@
-"""The compiled BLAKE2b against hashlib's, and codes that are renumbered against numpy."""
+"""Ids as codes and hashes, and codes that are renumbered as numpy would."""
 
 from hashlib import blake2b
 
