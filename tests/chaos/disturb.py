@@ -16,7 +16,7 @@ from datetime import date
 from pathlib import Path
 
 from kills import Kills, plan_of
-from loop import Disturbance, Failed, Loop, Peace, Shop
+from loop import Failed, Loop, Peace, Shop
 from nodes import Kafka, OneNode, ThreeNodes
 from redis_server import RedisServer
 
@@ -34,9 +34,7 @@ def compare(
     return subprocess.run([sys.executable, *command], check=False, capture_output=True, text=True)
 
 
-def run(
-    folder: Path, broker: Kafka, shop: Shop, disturbance: Disturbance, redis: RedisServer | None = None
-) -> int:
+def run(folder: Path, broker: Kafka, shop: Shop, disturbance: Peace, redis: RedisServer | None = None) -> int:
     """A run in that folder, under topics of its name; how often it was disturbed. Raises: Failed."""
     return Loop(folder, broker, redis, f"{folder.name}.", shop, disturbance).run()
 

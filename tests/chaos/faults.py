@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from loop import Failed, Loop, Worker
+from loop import Loop, Peace, Worker
 
 from asmg.supervise import last_line
 from stream.window.worker import SESSION
@@ -46,11 +46,11 @@ def disk(folder: Path) -> Iterator[bool]:
             subprocess.run(["umount", "--lazy", str(folder)], check=False)
 
 
-class Pauses:
+class Pauses(Peace):
     """Each stands still in turn, for longer than anybody waits for it, and goes on as if nothing had been."""
 
     def __init__(self) -> None:
-        self.count, self._turn, self._began_at = 0, 0, 0.0
+        self._began_at = 0.0
 
     def __str__(self) -> str:
         return f"{self.count} pauses of {len(TURNS)}"
@@ -58,15 +58,11 @@ class Pauses:
     @property
     def done(self) -> bool:
         """Whether everybody stood still once, and goes on."""
-        return self._turn == len(TURNS)
+        return self.count == len(TURNS)
 
     def command(self, worker: str, words: Sequence[str]) -> list[str]:
         """The worker, its wall clock jumping."""
         return [str(Path(__file__).with_name("jumping.py")), *words]
-
-    def ended(self, worker: Worker, status: int) -> None:
-        """Raises: Failed: nobody has to end."""
-        raise Failed(f"{worker.name} ended with {status}: {last_line(worker.log)}")
 
     def look(self, loop: Loop) -> None:
         """Stops who is next once a period more is decided, and has it go on after a while."""
@@ -78,26 +74,26 @@ class Pauses:
                 *(("Kafka", pid) for pid in loop.broker.pids),
                 *((one.name, one.process.pid) for one in loop.workers if not one.finished),
             ]
-            if name in TURNS[self._turn]
+            if name in TURNS[self.count]
         ]
-        if not self._began_at and loop.decided > self._turn:
+        if not self._began_at and loop.decided > self.count:
             self._signal(pids, signal.SIGSTOP)
             self._began_at = time.monotonic()
         elif self._began_at and time.monotonic() - self._began_at > STILL:
             self._signal(pids, signal.SIGCONT)
-            print(f"     {', '.join(TURNS[self._turn])} stood still for {STILL:.0f} s", file=sys.stderr)
-            self.count, self._turn, self._began_at = self.count + 1, self._turn + 1, 0.0
+            print(f"     {', '.join(TURNS[self.count])} stood still for {STILL:.0f} s", file=sys.stderr)
+            self.count, self._began_at = self.count + 1, 0.0
 
     def _signal(self, pids: Sequence[int], number: int) -> None:
         for pid in pids:
             os.kill(pid, number)
 
 
-class Disk:
+class Disk(Peace):
     """The store's disk is full for a while, then read-only: workers say so, and end, and come again."""
 
     def __init__(self, folder: Path) -> None:
-        self.count, self.said = 0, set[str]()
+        self.said = set[str]()
         self._folder, self._ballast = folder, folder / "ballast"
         #: What is done next, from which period on, and once somebody has said what.
         self._turns = deque(
@@ -117,16 +113,12 @@ class Disk:
         """Whether it was full and read-only, and can be written again."""
         return not self._turns
 
-    def command(self, worker: str, words: Sequence[str]) -> list[str]:
-        """The worker as a user starts it."""
-        return ["-m", "asmg", *words]
-
     def ended(self, worker: Worker, status: int) -> None:
         """Raises: Failed: it does not say that the disk is why."""
         said = last_line(worker.log)
         why = [one for one in (FULL, READ_ONLY) if one in said]
         if not why:
-            raise Failed(f"{worker.name} ended with {status}: {said}")
+            super().ended(worker, status)
         self.said.update(why)
 
     def look(self, loop: Loop) -> None:

@@ -10,7 +10,7 @@ from collections import defaultdict, deque
 from collections.abc import Sequence
 from pathlib import Path
 
-from loop import Failed, Loop, Worker
+from loop import Loop, Peace, Worker
 from steps import STEPS, Step
 
 from asmg.supervise import last_line
@@ -36,7 +36,7 @@ def _due(workers: int) -> tuple[int, int]:
     return workers // EVERY, (workers + EVERY // 2) // EVERY
 
 
-class Kills:
+class Kills(Peace):
     """Each worker dies at each of its steps in turn; once it has died at all of them it runs on."""
 
     def __init__(self, plan: Sequence[Step]) -> None:
@@ -63,7 +63,7 @@ class Kills:
     def command(self, worker: str, words: Sequence[str]) -> list[str]:
         """The worker, to die at its next step where there is one."""
         if not self._armed[worker]:
-            return ["-m", "asmg", *words]
+            return super().command(worker, words)
         step = self._armed[worker][0]
         dying = Path(__file__).with_name("dying.py")
         return [str(dying), step.worker, step.name, str(step.count), "--", *words]
@@ -74,7 +74,7 @@ class Kills:
             self._of_workers += 1
             self._tell(worker.name, self._armed[worker.name].popleft().name)
         elif "Kafka" not in last_line(worker.log):
-            raise Failed(f"{worker.name} ended with {status}: {last_line(worker.log)}")
+            super().ended(worker, status)
 
     def look(self, loop: Loop) -> None:
         """Kills Redis or a node of Kafka when it is its turn, and starts it again."""

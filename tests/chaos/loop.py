@@ -9,7 +9,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from nodes import Kafka
 from redis_server import PASSWORD, USER, RedisServer
@@ -59,7 +58,6 @@ class Worker:
     log: Path
     process: subprocess.Popen[bytes]
     born: float = 0.0
-    restarts: int = 0
 
     @property
     def finished(self) -> bool:
@@ -67,40 +65,26 @@ class Worker:
         return self.name == "replay" and self.process.poll() == 0
 
 
-class Disturbance(Protocol):
-    """What is done to a run. Peace is none."""
+class Peace:
+    """What is done to a run: nothing at all. Whatever disturbs one is a kind of it."""
 
-    count: int  # how often something was disturbed so far
-
-    def command(self, worker: str, words: Sequence[str]) -> list[str]:
-        """What Python is told to run as that worker."""
-
-    def ended(self, worker: Worker, status: int) -> None:
-        """A worker has ended, and will be started again. Raises: Failed: it should not have."""
-
-    def look(self, loop: Loop) -> None:
-        """Something may be done now."""
+    count = 0  # how often something was disturbed so far
 
     @property
     def done(self) -> bool:
         """Whether all was done that was to be done."""
-
-
-class Peace:
-    """Nothing at all."""
-
-    count, done = 0, True
+        return True
 
     def command(self, worker: str, words: Sequence[str]) -> list[str]:
-        """The worker as a user starts it."""
+        """What Python is told to run as that worker: the worker as a user starts it."""
         return ["-m", "asmg", *words]
 
     def ended(self, worker: Worker, status: int) -> None:
-        """Raises: Failed: nobody disturbed it."""
+        """A worker has ended, and will be started again. Raises: Failed: it should not have."""
         raise Failed(f"{worker.name} ended with {status}: {last_line(worker.log)}")
 
     def look(self, loop: Loop) -> None:
-        """Nothing is done."""
+        """Something may be done now."""
 
 
 class Loop:
@@ -113,7 +97,7 @@ class Loop:
         redis: RedisServer | None,
         prefix: str,
         shop: Shop,
-        disturbance: Disturbance,
+        disturbance: Peace,
     ) -> None:
         self.folder, self.broker, self.redis, self.workers = folder, broker, redis, list[Worker]()
         self._shop, self._prefix, self._disturbance = shop, prefix, disturbance
@@ -151,7 +135,7 @@ class Loop:
                 if not one.finished and (status := one.process.poll()) is not None:
                     self._disturbance.ended(one, status)
                     one.process = self._spawn(one.name, one.words, one.log)
-                    one.born, one.restarts = time.monotonic(), one.restarts + 1
+                    one.born = time.monotonic()
             self._disturbance.look(self)
             self._watch.look()
             if (now := (self.decided, self._disturbance.count)) != seen:
