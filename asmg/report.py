@@ -13,7 +13,7 @@ from rich import box
 from rich.console import Console, JustifyMethod
 from rich.table import Table
 
-from serving.board import Measure, Row
+from serving.board import Measure, Row, Unused
 from stream.records import Manifest
 from trainer.announced import Announced
 
@@ -21,7 +21,7 @@ from trainer.announced import Announced
 FATES = ("used", "pending", "late", "delayed", "duplicate", "dead")
 
 #: Those of them that make no sample.
-UNUSED = FATES[2:]
+UNUSED = Unused.__struct_fields__
 
 #: Last periods over which medians are taken.
 LAST = 7

@@ -176,10 +176,9 @@ class Run:
         """Whether the archiver, if there is one, has come to the last period."""
         if self._archive is None:
             return True
+        last = watch.announced.manifests[-1].period
         try:
-            return (metric(fetch(self._archive), "asmg_archive_period") or 0) >= watch.announced.manifests[
-                -1
-            ].period
+            return (metric(fetch(self._archive), "asmg_archive_period") or 0) >= last
         except OSError:
             return False
 
