@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import RedisError
 
+from stream.broker.node import free_ports
 from stream.settings import RedisSettings
 
 #: The ACL user of the stores, with nothing but what docs/store.md says a store needs.
@@ -28,9 +28,7 @@ class RedisServer:
     """Runs until `stop`; a restart has the same port and nothing in it."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        (self.port,) = free_ports(1)
         self.admin = Redis(port=self.port)
         self._folder = folder
         self._config = folder / "redis.conf"

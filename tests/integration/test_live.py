@@ -2,7 +2,6 @@
 
 import math
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -19,6 +18,7 @@ from waiting import until
 from asmg.watch import fetch
 from stream import kafka
 from stream.broker.embedded import EmbeddedKafka
+from stream.broker.node import free_ports
 from stream.settings import KafkaSettings, StreamSettings
 from stream.store import ParquetStore
 from stream.topics import Topics
@@ -42,9 +42,7 @@ class View:
     """`asmg live` as a process, and what it says."""
 
     def __init__(self, bootstrap: str, topics: Topics, home: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self._port = free.getsockname()[1]
+        (self._port,) = free_ports(1)
         self._environment = {
             **os.environ,
             "ASMG_KAFKA_BOOTSTRAP": bootstrap,

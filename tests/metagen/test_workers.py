@@ -61,6 +61,16 @@ def outcome(broker):
     return models, serves
 
 
+def undisturbed(broker, place):
+    """What a run comes to that nobody disturbs; then nothing but the periods is there again."""
+    manifests = list(broker.topics[TOPICS.periods])
+    assert run(place, broker, "train", "generate") == []
+    found = outcome(broker)
+    broker.topics.clear()
+    broker.topics[TOPICS.periods] = manifests
+    return found
+
+
 def test_every_period_gets_its_model_and_the_gates_word(shop):
     broker, place = shop
     assert run(place, broker, "train", "generate") == []
@@ -112,18 +122,13 @@ def test_workers_killed_at_a_write_and_restarted_come_to_the_same_models(
     shop, random_period, tmp_path, topic, when, writes
 ):
     broker, place = shop
-    manifests = list(broker.topics[TOPICS.periods])
-    assert run(place, broker, "train", "generate") == []
-    undisturbed = outcome(broker)
-
-    broker.topics.clear()
-    broker.topics[TOPICS.periods] = manifests
+    calm = undisturbed(broker, place)
     place = Workplace({}, TOPICS, ParquetStore(tmp_path / "again"), place.read, place.seed)
     broker.dies = {topic: (writes, when)}
     assert len(run(place, broker, "train", "generate")) >= 1
     broker.dies = {}
     assert run(place, broker, "train", "generate") == []
-    assert outcome(broker) == undisturbed
+    assert outcome(broker) == calm
 
 
 def test_who_announces_second_adopts_what_was_announced_first(shop, tmp_path):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from memory_broker import PERIODS, TOPICS
 from redis_server import RedisServer
-from test_workers import outcome, run
+from test_workers import outcome, run, undisturbed
 
 from stream.records import Announcement
 from stream.store import ParquetStore, RedisStore, TieredStore, tiered
@@ -29,12 +29,7 @@ LOSSES: dict[int, Callable[[RedisServer], object]] = {
 def test_losing_all_of_redis_changes_no_model(shop, redis_server, tmp_path, monkeypatch):
     monkeypatch.setattr(tiered, "AWAY", 0.0)  # or a worker that asks while it restarts would not ask again
     broker, place = shop
-    manifests = list(broker.topics[TOPICS.periods])
-    assert run(place, broker, "train", "generate") == []
-    alone = outcome(broker)
-
-    broker.topics.clear()
-    broker.topics[TOPICS.periods] = manifests
+    alone = undisturbed(broker, place)
     hot, durable = RedisStore(redis_server.settings()), ParquetStore(tmp_path / "again")
     place = Workplace({}, TOPICS, TieredStore(hot, durable), place.read, place.seed)
     write, lock, lost = broker.write, threading.Lock(), []
@@ -59,12 +54,7 @@ def test_workers_that_are_killed_and_come_back_to_an_empty_redis_fill_it_and_go_
     shop, redis_server, tmp_path
 ):
     broker, place = shop
-    manifests = list(broker.topics[TOPICS.periods])
-    assert run(place, broker, "train", "generate") == []
-    alone = outcome(broker)
-
-    broker.topics.clear()
-    broker.topics[TOPICS.periods] = manifests
+    alone = undisturbed(broker, place)
     durable = ParquetStore(tmp_path / "again")
 
     def tiers():

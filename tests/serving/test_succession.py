@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from clock import Clock
 from serving_factory import SEED, Factory
 
 from serving.health import Standing
@@ -19,19 +20,6 @@ from trainer.settings import TrainerSettings
 from trainer.snapshot import MLP
 
 TOPICS = Topics("t.")
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from clock import Clock
 from hypothesis import given, settings
 from hypothesis import strategies as some
 from parts import part
@@ -16,21 +17,6 @@ from redis_server import RedisServer
 
 from stream.errors import CorruptArtefact, MissingArtefact, StoreAway, StoreError
 from stream.store import ParquetStore, RedisStore, TieredStore, name_of, tiered
-
-
-class Clock:
-    """Seconds that pass when a test says so."""
-
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture
