@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, ListOffsetsResultInfo, NewTopic, OffsetSpec
 
 from stream.errors import BrokerError, ConfigurationError
 from stream.settings import KafkaSettings
@@ -25,6 +27,9 @@ _SETTLING = (
     KafkaError.UNKNOWN_TOPIC_OR_PART,
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.OFFSET_NOT_AVAILABLE,
+    KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
     KafkaError._UNKNOWN_TOPIC,
     KafkaError._UNKNOWN_PARTITION,
     KafkaError._DESTROY_BROKER,
@@ -42,8 +47,12 @@ Answer = TypeVar("Answer")
 
 
 def broker(settings: KafkaSettings, bootstrap: str) -> dict[str, object]:
-    """librdkafka's settings: the user's own, and the address."""
-    return {**settings.options, "bootstrap.servers": bootstrap}
+    """librdkafka's settings: the user's own, and the address.
+
+    A node that comes back is looked for each second, not, as librdkafka does, each ten: by then partitions
+    that were not written to would be taken for idle.
+    """
+    return {"reconnect.backoff.max.ms": 1000, **settings.options, "bootstrap.servers": bootstrap}
 
 
 def ensure_topics(kafka: Mapping[str, object], settings: KafkaSettings, partitions: int) -> Topics:
@@ -179,13 +188,56 @@ class Follower:
         """Whether everything that was there when following began has been read."""
         return all(self.positions[place] >= end for place, end in self._ends.items())
 
-    def end_of(self, topic: str, partition: int) -> int:
-        """The offset behind the last record of any partition, now. Raises: BrokerError."""
-        return offsets(self._consumer, topic, partition)[1]
-
     def close(self) -> None:
         """Leave."""
         self._consumer.close()
+
+
+@dataclass(frozen=True)
+class End:
+    """What the leader of a partition said of its end."""
+
+    offset: int  # behind the last record
+    epoch: int  # how often a leader was chosen
+
+
+class Ends:
+    """Asks where partitions of a topic end, again and again, and waits for no answer."""
+
+    def __init__(self, kafka: Mapping[str, object], topic: str, partitions: int, every: float) -> None:
+        """`every`: a question each so many seconds, which may take as long, but at least one second."""
+        self._admin = AdminClient({**kafka, "log_level": 2})
+        self._topic, self._every = topic, every
+        self._wanted = {TopicPartition(topic, one): OffsetSpec.latest() for one in range(partitions)}
+        self._asked_at, self._answers = float("-inf"), dict[TopicPartition, Future[ListOffsetsResultInfo]]()
+
+    def answer(self) -> dict[int, End]:
+        """What has come of the last question: nothing yet, or the end of each partition with a leader.
+
+        Raises: BrokerError: Kafka refuses to say.
+        """
+        if not self._answers:
+            if time.monotonic() - self._asked_at >= self._every:
+                self._asked_at = time.monotonic()
+                self._answers = self._admin.list_offsets(self._wanted, request_timeout=max(self._every, 1.0))
+            return {}
+        if not all(map(Future.done, self._answers.values())):
+            return {}
+        found, self._answers = self._answers, {}
+        ends = {}
+        for place, answer in found.items():
+            try:
+                said_of_it = answer.result()
+            except KafkaException as error:
+                if error.args[0].code() not in _SETTLING:
+                    raise_unless_passing(error.args[0])
+                continue
+            if said_of_it.offset >= 0:  # a question that ends without one gives -1001
+                ends[place.partition] = End(said_of_it.offset, said_of_it.leader_epoch)
+        if len(ends) < len(found):  # librdkafka does not look for a new leader by itself
+            with contextlib.suppress(KafkaException):
+                self._admin.list_topics(self._topic, timeout=1.0)
+        return ends
 
 
 def consumer(kafka: Mapping[str, object], wait: int) -> Consumer:
@@ -272,7 +324,8 @@ def spans(client: Consumer, topic: str, wanted: Mapping[int, tuple[int, int]]) -
         if error is None and message.offset() < end:
             found[partition].append(message)
             deadline = time.monotonic() + ANSWER
-        if error is not None or message.offset() >= end - 1:
+        # A leader that was chosen a moment ago may tell of an end before the true one: that is no end.
+        if message.offset() >= (end - 1 if error is None else end):
             del missing[partition]
     return found
 

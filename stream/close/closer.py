@@ -21,6 +21,7 @@ from prometheus_client import Counter, Gauge
 from stream import kafka
 from stream.close.batches import Batch, Reached, read_batch
 from stream.close.cut import Cut, Cutter
+from stream.close.idle import Stillness
 from stream.close.manifests import Manifests, check_settings
 from stream.errors import ConfigurationError, CorruptRecord
 from stream.records import Manifest, decode, encode, now
@@ -74,6 +75,9 @@ class Closer:
         self._follower = kafka.Follower(
             broker, {(topics.samples, one): self._places[one].begin for one in partitions}
         )
+        after = settings.idle_after / 1000
+        self._stillness = Stillness(partitions, after)
+        self._ends = kafka.Ends(broker, topics.events, settings.partitions, every=after / 4)
 
     def turn(self, stop: threading.Event) -> None:
         """Take in what has come, close what can be closed, move on partitions that stand still.
@@ -103,7 +107,7 @@ class Closer:
             return
         self._cutter.add(batch.partition, batch.samples, batch.reached.watermark, batch.reached.ends)
         if place.reached is None or batch.reached.watermark > place.reached.watermark:
-            place.moved_at = time.monotonic()
+            self._stillness.moved(batch.partition, time.monotonic())
         if place.reached is None or batch.reached.offset >= place.reached.offset:
             place.reached = batch.reached
         if (stop := batch.first + len(batch.samples)) > known:
@@ -144,16 +148,17 @@ class Closer:
 
         Never beyond what was read of a partition: one whose worker is behind does not stand still.
         """
-        deadline = time.monotonic() - self._settings.idle_after / 1000
-        still = [one for one, place in self._places.items() if place.moved_at < deadline]
-        if not still:
+        ends = self._ends.answer()
+        if not ends:
             return
+        at = time.monotonic()
+        self._stillness.answered({one: end.epoch for one, end in ends.items()}, at)
+        still = self._stillness.idle(at)
         target = self._target(still)
-        behind = [one for one in still if self._places[one].watermark < target]
+        behind = [one for one in still if self._places[one].watermark < target and one in ends]
         for one in behind:
-            place = self._places[one]
-            place.moved_at = time.monotonic()  # not again before the tick has come round
-            if self._follower.end_of(self._topics.events, one) <= place.offset:
+            self._stillness.moved(one, at)  # not again before the tick has come round
+            if ends[one].offset <= self._places[one].offset:
                 self._writer.write(self._topics.events, tick(target), partition=one)
                 _TICKS.inc()
         if behind:
@@ -182,7 +187,6 @@ class _Place:
     #: (last number + 1, offset) of the records that hold samples in no period yet
     batches: list[tuple[int, int]] = field(default_factory=list)
     reached: Reached | None = None
-    moved_at: float = field(default_factory=time.monotonic)  # when its watermark rose
 
     @property
     def watermark(self) -> int:

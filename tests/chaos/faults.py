@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -136,13 +137,9 @@ class Disk(Peace):
         self._turns.popleft()
 
     def _fill(self) -> None:
-        with self._ballast.open("wb") as file:
-            try:
-                while True:
-                    file.write(bytes(1024 * 1024))
-                    file.flush()
-            except OSError:
-                return
+        with self._ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while True:  # nothing is kept back in a buffer, which closing would fail to write
+                file.write(bytes(1024 * 1024))
 
     def _free(self) -> None:
         self._ballast.unlink()

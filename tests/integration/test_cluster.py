@@ -93,17 +93,18 @@ def test_whichever_node_dies_what_was_acknowledged_is_there_once(
     cluster: Cluster, topics: Topics, number: int
 ) -> None:
     ends = [kafka.offsets(kafka.consumer(broker(cluster), wait=10), topics.events, p)[1] for p in range(4)]
-    samples = {(topics.samples, partition): 0 for partition in range(4)}
-    closer = kafka.Follower(broker(cluster), samples)  # it asks for the ends of a topic it does not read
-    assert [closer.end_of(topics.events, partition) for partition in range(4)] == ends
+    asking = kafka.Ends(broker(cluster), topics.events, 4, every=0.1)
+    before = until(asking.answer)
+    assert [before[partition].offset for partition in range(4)] == ends
     writing = Writing(cluster, topics.events)
     until(lambda: len(writing.acknowledged) > 200)
     cluster.kill(number)
     assert set(cluster.pids) == {1, 2, 3} - {number}
     killed = len(writing.acknowledged)
     until(lambda: len(writing.acknowledged) > killed + 1000)
-    assert all(closer.end_of(topics.events, partition) > end for partition, end in enumerate(ends))
-    closer.close()
+    after = until(lambda: len(found := asking.answer()) == 4 and found)
+    assert all(after[partition].offset > end for partition, end in enumerate(ends))
+    assert any(after[partition].epoch > before[partition].epoch for partition in range(4))
     cluster.start()
     assert brokers_of(cluster.address(number)) == [1, 2, 3]
     stood = writing.standstill()

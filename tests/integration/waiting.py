@@ -2,11 +2,15 @@
 
 import time
 from collections.abc import Callable
+from typing import TypeVar
+
+Found = TypeVar("Found")
 
 
-def until(holds: Callable[[], object], seconds: float = 60.0) -> None:
-    """Returns once the condition holds; fails after so many seconds."""
+def until(holds: Callable[[], Found], seconds: float = 60.0) -> Found:
+    """What holds, once it does; fails after so many seconds."""
     deadline = time.monotonic() + seconds
-    while not holds():
+    while not (found := holds()):
         assert time.monotonic() < deadline, f"not within {seconds:.0f} s"
         time.sleep(0.05)
+    return found
