@@ -86,7 +86,8 @@ class StreamSettings(Section):
     period_count: int | None = Field(None, ge=1, description="samples a period, drawn negatives not counted")
     period_span: Milliseconds | None = Field(None, description="span of a period in event time")
     idle_after: Milliseconds = Field(
-        10_000, description="a partition that stands still this long gets a tick"
+        10_000,
+        description="a partition that nobody writes to for this long, while its leader answers, gets a tick",
     )
     clock: Literal["events", "wall"] = Field(
         "events", description="wall: a stream that is idle as a whole is moved on by the wall clock"

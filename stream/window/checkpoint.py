@@ -115,7 +115,8 @@ def restore(
     try:
         for table in pasts:
             _restore_pasts(state, table)
-        row = rest.cast(_REST).to_pylist()[0]
+        whole = rest.cast(_REST).combine_chunks()
+        row = whole.drop_columns("impressions").to_pylist()[0]
     except (pa.ArrowException, KeyError, ValueError, IndexError) as error:
         raise CorruptArtefact(f"a checkpoint of partition {partition} cannot be read: {error}") from error
     if (row["partition"], row["offset"]) != (partition, offset):
@@ -127,8 +128,7 @@ def restore(
     state.counts = msgspec.json.decode(row["counts"], type=Counts)
     newest = msgspec.json.decode(row["newest"], type=dict[str, int])
     state.newest = {state.sources[name]: last for name, last in newest.items()}
-    for one in row["impressions"]:
-        _restore_impression(state, one)
+    _restore_impressions(state, whole["impressions"].chunk(0).flatten())
     _restore_rows(state, row["rows"])
     _restore_pending(state, row["pending"])
     return state
@@ -160,13 +160,13 @@ def _pending(state: Partition) -> list[dict[str, Any]]:
 def _impressions(state: Partition) -> pa.StructArray:
     known = state.impressions
     known.reserve()
-    count = len(known.names)
-    users = np.fromiter((user for user, _ in known), np.int32, count)
+    slots = known.slots()
+    users = np.fromiter((user for user, _ in known), np.int32, len(known))
     columns = [
         named(state.users.names, users),
-        pa.array(known.names, pa.string()),
-        pa.array(known.ts[:count]),
-        pa.array(known.clicked[:count]),
+        named(known.names, slots),
+        pa.array(known.ts[slots]),
+        pa.array(known.clicked[slots]),
     ]
     return pa.StructArray.from_arrays(columns, fields=list(_IMPRESSION))
 
@@ -199,12 +199,12 @@ def _restore_pasts(state: Partition, table: pa.Table) -> None:
     state.pasts.put(users, items.offsets.to_numpy().astype(np.int64), codes, times.flatten().to_numpy())
 
 
-def _restore_impression(state: Partition, one: dict[str, Any]) -> int:
+def _restore_impressions(state: Partition, found: pa.StructArray) -> None:
+    user, name, ts, clicked = (found.field(one.name) for one in _IMPRESSION)
     impressions = state.impressions
-    (slot,) = impressions.of([(state.users[str(one["user_id"])], str(one["impression_id"]))])
+    slots = impressions.of(state.users.of(user.to_pylist()), name.to_pylist())
     impressions.reserve()
-    impressions.ts[slot], impressions.clicked[slot] = one["ts"], one["clicked"]
-    return slot
+    impressions.ts[slots], impressions.clicked[slots] = ts.to_numpy(), clicked.to_numpy(zero_copy_only=False)
 
 
 def _restore_rows(state: Partition, found: list[dict[str, Any]]) -> None:

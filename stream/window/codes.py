@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from hashlib import blake2b
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from xxhash import xxh3_64_intdigest
 
 
 class Codes(dict[str, int]):
@@ -32,7 +32,7 @@ class Codes(dict[str, int]):
     def hashes(self) -> npt.NDArray[np.uint64]:
         """By code: a stable 64-bit hash of the id."""
         if len(self._hashes) < len(self.names):
-            new = hashes_of(pa.array(self.names[len(self._hashes) :], pa.string()))
+            new = hashes_of(self.names[len(self._hashes) :])
             self._hashes = np.concatenate([self._hashes, new])
         return self._hashes
 
@@ -69,10 +69,9 @@ class Lists(dict[tuple[str | int, ...], int]):
         return [self.members.names[member] for member in members]
 
 
-def hashes_of(names: pa.StringArray) -> npt.NDArray[np.uint64]:
-    """A stable 64-bit hash of each text: blake2b over its UTF-8, 8 bytes, as a little-endian number."""
-    digests = b"".join([blake2b(name.encode(), digest_size=8).digest() for name in names.to_pylist()])
-    return np.frombuffer(digests, "<u8").astype(np.uint64)
+def hashes_of(names: Iterable[str]) -> npt.NDArray[np.uint64]:
+    """A stable 64-bit hash of each text: XXH3 over its UTF-8."""
+    return np.fromiter(map(xxh3_64_intdigest, map(str.encode, names)), np.uint64)
 
 
 def named(names: list[str], codes: npt.NDArray[np.integer]) -> pa.StringArray:

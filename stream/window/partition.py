@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import compress, pairwise
 
 import msgspec
 import numpy as np
@@ -155,13 +154,10 @@ class Partition:
     def _slots(self, user: Codes32, ids: list[str | int | None]) -> Codes32:
         """The slot of each event's impression, -1 for a click that came without one."""
         if {str}.issuperset(map(type, ids)):
-            named: list[str] = ids  # type: ignore[assignment]
-            return np.array(self.impressions.of(zip(user.tolist(), named, strict=True)), np.int32)
+            return self.impressions.of(user, ids)  # type: ignore[arg-type]
         slots = np.full(len(ids), -1, np.int32)
         some = [place for place, name in enumerate(ids) if name is not None]
-        slots[some] = self.impressions.of(
-            zip(user[some].tolist(), [str(ids[place]) for place in some], strict=True)
-        )
+        slots[some] = self.impressions.of(user[some], [str(ids[place]) for place in some])
         return slots
 
     def _keys(self, columns: Events) -> tuple[Ints, Ints]:
@@ -220,7 +216,7 @@ class Partition:
             )
             for place in np.flatnonzero(outcome == kernels.UNKNOWN).tolist()
         ]
-        became = Counter(outcome.tolist())
+        became = np.bincount(outcome, minlength=kernels.UNKNOWN + 1).tolist()
         self.counts.used += became[kernels.USED]
         self.counts.duplicate += became[kernels.DUPLICATE]
         self.counts.delayed += became[kernels.DELAYED]
@@ -233,11 +229,11 @@ class Partition:
         which = which[np.argsort(rows.decided[which], kind="stable")]  # most often Order already
         user, item, slot = rows.user[which], rows.item[which], rows.slot[which]
         names = self.impressions.names
-        ids = pa.array(["" if place < 0 else names[place] for place in slot.tolist()], pa.string())
+        ids = ["" if place < 0 else names[place] for place in slot.tolist()]
         category_offsets, category = take_lists(*self.lists.arrays(), rows.lists[which])
         history_offsets, history = rows.histories(which)
         item_hashes, id_hashes, known = self.items.hashes(), np.zeros(len(slot), np.uint64), slot >= 0
-        id_hashes[known] = hashes_of(ids.filter(pa.array(known)))
+        id_hashes[known] = hashes_of(compress(ids, known.tolist()))
         decided_at, label = rows.decided[which], rows.label[which]
         row_hash = kernels.row_hashes(
             decided_at, self.users.hashes()[user], item_hashes[item], id_hashes,
@@ -252,7 +248,7 @@ class Partition:
             decided_at=decided_at,
             user=users,
             item=both[: len(which)],
-            impression_id=ids,
+            impression_id=pa.array(ids, pa.string()),
             category_offsets=category_offsets,
             category=categories,
             history_offsets=history_offsets,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from itertools import compress
 from typing import TypeVar
@@ -58,7 +57,10 @@ class Events:
 
 
 class Impressions(dict[tuple[int, str], int]):
-    """(user code, impression_id) -> slot, for keys that a pending event names or an impression had."""
+    """(user code, impression_id) -> slot, for keys that a pending event names or an impression had.
+
+    Keys lie in the order of their slots; a slot may belong to no key.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,16 +70,19 @@ class Impressions(dict[tuple[int, str], int]):
         self.row: Ints = np.zeros(SWEEP, np.int64)  # [slots] its row in `Rows`, while that is open
         self._kept = 0
 
-    def of(self, keys: Iterable[tuple[int, str]]) -> list[int]:
-        """The slot of each key; one that is not there gets the next, so keys lie in the order of slots."""
-        slots, names, get = [], self.names, self.get
-        for key in keys:
-            slot = get(key)
-            if slot is None:
-                slot = self[key] = len(names)
-                names.append(key[1])
-            slots.append(slot)
-        return slots
+    def of(self, users: Codes32, names: list[str]) -> Codes32:
+        """[n] the slot of each key.
+
+        Each is offered a slot of its own; where the key has one already, what was offered stays empty.
+        """
+        offered = range(len(self.names), len(self.names) + len(names))
+        self.names += names
+        keys = zip(users.tolist(), names, strict=True)
+        return np.fromiter(map(self.setdefault, keys, offered), np.int32, len(names))
+
+    def slots(self) -> Codes32:
+        """The slots that belong to a key, ascending, in the order of the keys."""
+        return np.fromiter(self.values(), np.int32, len(self))
 
     def reserve(self) -> None:
         """Make the columns long enough for every slot."""
@@ -97,10 +102,11 @@ class Impressions(dict[tuple[int, str], int]):
             return None
         keep = self.ts[: len(self.names)] >= before
         keep[named[named >= 0]] = True
-        kept = np.flatnonzero(keep)
+        slots = self.slots()
+        kept = slots[keep[slots]]
         moved = np.full(len(keep) + 1, -1, np.int32)
         moved[kept] = np.arange(len(kept), dtype=np.int32)
-        keys = list(compress(self, keep.tolist()))
+        keys = list(compress(self, keep[slots].tolist()))
         self.names = [name for _, name in keys]
         self.clear()
         self.update(zip(keys, range(len(keys)), strict=True))

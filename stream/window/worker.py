@@ -255,19 +255,23 @@ def _load_compiled(settings: StreamSettings) -> None:
 
 def _as_log(messages: list[Message]) -> Log:
     """Records of one partition, column by column: a call for each event and each field is what costs."""
-    headers = [dict(message.headers() or ()) for message in messages]
+    sources, rows = zip(*(_numbered(message.headers()) for message in messages), strict=True)
     return Log(
         values=[message.value() for message in messages],
         offsets=[message.offset() for message in messages],
         timestamps=[message.timestamp()[1] for message in messages],
-        sources=[one.get("source") for one in headers],
-        rows=[_row(one.get("row")) for one in headers],
+        sources=list(sources),
+        rows=list(rows),
     )
 
 
-def _row(header: bytes | None) -> int:
-    """The number in the header `row`, -1 where there is none."""
-    return int(header) if header is not None and header.isdigit() else -1
+def _numbered(headers: list[tuple[str, bytes | None]] | None) -> tuple[bytes | None, int]:
+    """The headers `source` and `row`: None and -1 where they are not there; the last counts of each name."""
+    if headers is None:
+        return None, -1
+    found = dict(headers)
+    row = found.get("row")
+    return found.get("source"), int(row) if row is not None and row.isdigit() else -1
 
 
 def _raise_unless_passing(error: KafkaError) -> None:
