@@ -43,16 +43,16 @@ _PASSING = (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._RES
 #: whose leader is moving. A node that dies has none moved before 9 s, on a busy machine much later.
 PATIENCE = 60.0
 
+#: Producers look this often, in ms, for a node that is away. With librdkafka's own 10 s a partition might be
+#: taken for idle before they have seen that it can be written again.
+RECONNECT = 1_000
+
 Answer = TypeVar("Answer")
 
 
 def broker(settings: KafkaSettings, bootstrap: str) -> dict[str, object]:
-    """librdkafka's settings: the user's own, and the address.
-
-    A node that comes back is looked for each second, not, as librdkafka does, each ten: by then partitions
-    that were not written to would be taken for idle.
-    """
-    return {"reconnect.backoff.max.ms": 1000, **settings.options, "bootstrap.servers": bootstrap}
+    """librdkafka's settings: the user's own, and the address."""
+    return {**settings.options, "bootstrap.servers": bootstrap}
 
 
 def ensure_topics(kafka: Mapping[str, object], settings: KafkaSettings, partitions: int) -> Topics:
@@ -102,6 +102,7 @@ class Writer:
             {
                 "linger.ms": 5,
                 "compression.type": "lz4",
+                "reconnect.backoff.max.ms": RECONNECT,
                 **kafka,
                 "enable.idempotence": True,
                 "enable.gapless.guarantee": True,  # nothing arrives behind a record that was lost

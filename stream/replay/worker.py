@@ -196,6 +196,7 @@ class _Log:
                 "linger.ms": 5,
                 "compression.type": "lz4",
                 "queue.buffering.max.messages": 50_000,
+                "reconnect.backoff.max.ms": kafka.RECONNECT,
                 **broker,
                 "enable.idempotence": True,
                 "acks": "all",
