@@ -1,8 +1,9 @@
 """`asmg models mend`: parts that the store has lost, made again from what their model was made of.
 
-Where the lost parts come out the same, byte by byte, they are put back and nobody need know. Where they come
-out otherwise (another machine, or a GPU) what was lost is lost for good: all parts of what came out are put
-into the store, and an announcement that supersedes the old one takes its place for everyone who follows.
+A part of which Redis still has a copy is put back as it is. Where what is made again comes out the same, byte
+by byte, it is put back and nobody need know. Where it comes out otherwise (another machine, or a GPU) what was
+lost is lost for good: all parts of what came out are put into the store, and an announcement that supersedes
+the old one takes its place for everyone who follows.
 
 | who                               | what becomes of it                                               |
 |-----------------------------------|------------------------------------------------------------------|
@@ -79,6 +80,7 @@ def lost_of(store: Store, model: Announcement) -> list[str]:
 def said(found: list[dict[str, Any]]) -> str:
     """What was done, a line for each model that had lost something."""
     words = {
+        "copied back": "copied back from Redis",
         "put back": "made again, the same byte by byte, and put back",
         "superseded": "made again and came out different: superseded, for all who start from now on",
     }
@@ -88,7 +90,11 @@ def said(found: list[dict[str, Any]]) -> str:
 
 
 def _mend(models: Registry, model: Announcement, lost: list[str], device: Device | None) -> str:
-    store, again = models.place.store, rebuild(models.place, models.announced, model, device)
+    store = models.place.store
+    lost = [role for role in lost if not _copied_back(models, model.parts[role])]
+    if not lost:
+        return "copied back"
+    again = rebuild(models.place, models.announced, model, device)
     if not set(again.differing) & set(lost):
         for role in lost:
             store.delete(model.parts[role])  # a damaged one, which putting would leave as it is
@@ -96,6 +102,19 @@ def _mend(models: Registry, model: Announcement, lost: list[str], device: Device
         return "put back"
     _supersede(models, model, again)
     return "superseded"
+
+
+def _copied_back(models: Registry, name: str) -> bool:
+    """Whether Redis had the part, which is durable again then. Raises: StoreError: it cannot be written."""
+    if models.copies is None:
+        return False
+    try:
+        table = models.copies.get(name)
+    except (MissingArtefact, CorruptArtefact):
+        return False
+    models.place.store.delete(name)
+    models.place.store.put(table)
+    return True
 
 
 def _supersede(models: Registry, model: Announcement, again: Rebuilt) -> None:

@@ -10,12 +10,13 @@ from confluent_kafka import Consumer
 
 from asmg.config import Settings
 from asmg.running import running
-from asmg.workers import store_of
+from asmg.workers import durable_of, store_of
 from serving.words import Words
 from stream import kafka
 from stream.close.read import PeriodReader
 from stream.errors import ConfigurationError, CorruptRecord
 from stream.records import Announcement, Kind, Serve, decode
+from stream.store import Store
 from trainer.announced import Announced
 from trainer.kafka import Workplace
 from trainer.lineage import name_of
@@ -25,10 +26,11 @@ from trainer.lineage import name_of
 class Registry:
     """What the topics say of models and of what serves, read once."""
 
-    place: Workplace
+    place: Workplace  # its store is the durable one: a copy in Redis must not hide that a part is lost
     client: Consumer
     announced: Announced
     words: Words
+    copies: Store | None = None  # behind Redis, which may still have what the durable store has lost
 
     @property
     def serving(self) -> str | None:
@@ -67,7 +69,7 @@ def registry(settings: Settings) -> Iterator[Registry]:
     """The models of what runs here, or ran. Raises: AsmgError."""
     with running(settings) as (located, broker, topics, client):
         announced, words = Announced(topics), Words()
-        store = store_of(located)
+        store = durable_of(located)
         reader = PeriodReader(broker, topics, store)
         place = Workplace(broker, topics, store, reader, located.stream.seed)
         follower = kafka.Follower(broker, announced.followed)
@@ -78,7 +80,7 @@ def registry(settings: Settings) -> Iterator[Registry]:
                     if message.topic() == topics.serve:
                         with suppress(CorruptRecord):  # counted by `announced`
                             words.take(decode(Serve, message.value()))
-            yield Registry(place, client, announced, words)
+            yield Registry(place, client, announced, words, store_of(located))
         finally:
             follower.close()
             reader.close()

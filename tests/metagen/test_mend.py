@@ -21,6 +21,7 @@ from serving.loader import load
 from serving.words import Words
 from stream.errors import ConfigurationError, CorruptArtefact, MissingArtefact
 from stream.records import Manifest, encode
+from stream.store import ParquetStore, TieredStore
 from trainer.announced import Announced
 from trainer.kafka import get_all
 from trainer.lineage import made_of
@@ -109,6 +110,25 @@ def other_bits(*arguments):
     field = mlp.schema.field(place)
     other = mlp.set_column(place, field, pa.array(values, field.type))
     return replace(again, tables={**again.tables, "mlp": other})
+
+
+def test_what_redis_still_has_is_copied_back_and_the_rest_made_again(loop, tmp_path, monkeypatch):
+    theta = loop.models.announced.models["theta", 5]
+    redis = ParquetStore(tmp_path / "redis")
+    redis.put(loop.place.store.get(theta.parts["user"]))
+    models = replace(loop.models, copies=TieredStore(redis, loop.place.store))
+    loop.place.store.delete(theta.parts["user"])
+    assert models.copies.get(theta.parts["user"])  # which hides the loss from all who read through it
+    with monkeypatch.context() as patched:
+        patched.setattr(mend, "rebuild", lambda *_: pytest.fail("there was a copy"))
+        (done,) = mend.mended(models, theta, False, None, QUIET)
+    assert done == {"model": "theta/5", "lost": ["user"], "done": "copied back"}
+    assert mend.said([done]) == "theta/5: user copied back from Redis"
+    for role in ("user", "mlp"):
+        loop.place.store.delete(theta.parts[role])
+    (done,) = mend.mended(models, theta, False, None, QUIET)
+    assert done == {"model": "theta/5", "lost": ["user", "mlp"], "done": "put back"}
+    get_all(loop.place.store, theta)
 
 
 def test_lost_and_damaged_parts_come_back_the_same_and_nobody_is_told(loop):
