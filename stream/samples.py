@@ -85,6 +85,25 @@ class Samples:
             categories=self.categories,
         )
 
+    def slice(self, start: int, stop: int) -> Samples:
+        """The rows [start, stop) as a view; the dictionaries stay as they are."""
+        which, ends = slice(start, stop), slice(start, stop + 1)
+        category_offsets, history_offsets = self.category_offsets[ends], self.history_offsets[ends]
+        return replace(
+            self,
+            number=self.number[which],
+            decided_at=self.decided_at[which],
+            user=self.user[which],
+            item=self.item[which],
+            impression_id=self.impression_id[which],
+            category_offsets=category_offsets - category_offsets[0],
+            category=self.category[category_offsets[0] : category_offsets[-1]],
+            history_offsets=history_offsets - history_offsets[0],
+            history=self.history[history_offsets[0] : history_offsets[-1]],
+            label=self.label[which],
+            row_hash=self.row_hash[which],
+        )
+
     def compact(self) -> Samples:
         """The same rows with dictionaries that hold only what the rows use, in order of code."""
         user, users = _used(self.users, self.user)
@@ -174,7 +193,7 @@ class Samples:
             users=batch["user_id"].dictionary,
             items=batch["item_id"].dictionary,
             categories=pa.array([], pa.string()),
-        ).compact()  # most of the items were there for histories
+        )
 
     @classmethod
     def concat(cls, parts: Sequence[Samples]) -> Samples:

@@ -1,9 +1,9 @@
 """`asmg models mend`: parts that the store has lost, made again from what their model was made of.
 
-A part of which Redis still has a copy is put back as it is. Where what is made again comes out the same, byte
-by byte, it is put back and nobody need know. Where it comes out otherwise (another machine, or a GPU) what was
-lost is lost for good: all parts of what came out are put into the store, and an announcement that supersedes
-the old one takes its place for everyone who follows.
+A part of which Redis still has a copy is put back as it is. Where what is made again comes out the same,
+byte by byte, it is put back and nobody need know. Where it comes out otherwise (another machine, or a GPU)
+what was lost is lost for good: all parts of what came out are put into the store, and an announcement that
+supersedes the old one takes its place for everyone who follows.
 
 | who                               | what becomes of it                                               |
 |-----------------------------------|------------------------------------------------------------------|

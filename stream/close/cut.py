@@ -78,7 +78,7 @@ class Cutter:
         elif not len(samples) or samples.number[0] <= source.next:
             new = samples.number >= source.next
             if new.any():
-                fresh = samples.take(np.flatnonzero(new))
+                fresh = samples if new.all() else samples.take(np.flatnonzero(new))
                 source.next = int(fresh.number[-1]) + 1
                 self._open.append((partition, fresh))
             source.watermark = max(source.watermark, watermark)
@@ -101,11 +101,18 @@ class Cutter:
         frontier = min(source.watermark for source in self._sources.values())
         if not self._may_cut(frontier, ended):
             return []
-        joint = Samples.concat([samples for _, samples in self._open])
-        partition = np.concatenate([np.full(len(samples), one) for one, samples in self._open])
+        # What lies behind the frontier is not touched: much, where some partitions are far ahead of others.
+        heads, tails = [], []
+        for place, one in self._open:
+            before = int(np.searchsorted(one.decided_at, frontier))
+            if before:
+                heads.append((place, one.slice(0, before)))
+            if before < len(one):
+                tails.append((place, one.slice(before, len(one))))
+        joint = Samples.concat([samples for _, samples in heads])
+        partition = np.concatenate([np.full(len(samples), one) for one, samples in heads])
         order = joint.in_order()
-        decided_at = joint.decided_at[order]
-        settled = int(np.searchsorted(decided_at, frontier))
+        decided_at, settled = joint.decided_at[order], len(joint)
         found, start = [], 0
         while (stop := self._stop(decided_at, start, settled, frontier)) is not None:
             reason, end = stop
@@ -114,7 +121,7 @@ class Cutter:
         if ended and start < settled:
             found.append(self._cut("end", joint, partition, order[start:settled]))
             start = settled
-        self._keep(joint, partition, np.sort(order[start:]))
+        self._open = self._kept(joint, partition, np.sort(order[start:])) + tails
         return found
 
     def _may_cut(self, frontier: int, ended: bool) -> bool:
@@ -171,9 +178,9 @@ class Cutter:
             ends=self.ends + (reason == "end"),
         )
 
-    def _keep(self, joint: Samples, partition: Ints, rows: Ints) -> None:
-        """Keeps these rows alone open; `rows` ascending, so each partition's stay in the order of numbers."""
-        self._open = [
+    def _kept(self, joint: Samples, partition: Ints, rows: Ints) -> list[tuple[int, Samples]]:
+        """These rows by partition; `rows` ascending, so each partition's stay in the order of numbers."""
+        return [
             (one, joint.take(mine).compact())
             for one in self._sources
             if len(mine := rows[partition[rows] == one])

@@ -159,11 +159,9 @@ def _pending(state: Partition) -> list[dict[str, Any]]:
 
 def _impressions(state: Partition) -> pa.StructArray:
     known = state.impressions
-    known.reserve()
     slots = known.slots()
-    users = np.fromiter((user for user, _ in known), np.int32, len(known))
     columns = [
-        named(state.users.names, users),
+        named(state.users.names, known.user[slots]),
         named(known.names, slots),
         pa.array(known.ts[slots]),
         pa.array(known.clicked[slots]),
@@ -203,7 +201,6 @@ def _restore_impressions(state: Partition, found: pa.StructArray) -> None:
     user, name, ts, clicked = (found.field(one.name) for one in _IMPRESSION)
     impressions = state.impressions
     slots = impressions.of(state.users.of(user.to_pylist()), name.to_pylist())
-    impressions.reserve()
     impressions.ts[slots], impressions.clicked[slots] = ts.to_numpy(), clicked.to_numpy(zero_copy_only=False)
 
 

@@ -195,7 +195,6 @@ class Partition:
     def _join(self, taken: Events) -> tuple[Ints, Ints, list[Dead]]:
         """Takes events in their order: rows decided by clicks, users with new positives, dead ones."""
         rows, impressions, pasts = self.rows, self.impressions, self.pasts
-        impressions.reserve()
         rows.reserve(len(taken))
         pasts.reserve(len(self.users))
         outcome, rows.count, decided, positives = kernels.join(

@@ -65,6 +65,7 @@ class Impressions(dict[tuple[int, str], int]):
     def __init__(self) -> None:
         super().__init__()
         self.names: list[str] = []
+        self.user: Codes32 = np.zeros(SWEEP, np.int32)  # [slots]
         self.ts: Ints = np.full(SWEEP, NEVER, np.int64)  # [slots] of the last impression taken
         self.clicked: Flags = np.zeros(SWEEP, np.bool_)  # [slots] whether a click was counted for it
         self.row: Ints = np.zeros(SWEEP, np.int64)  # [slots] its row in `Rows`, while that is open
@@ -77,6 +78,8 @@ class Impressions(dict[tuple[int, str], int]):
         """
         offered = range(len(self.names), len(self.names) + len(names))
         self.names += names
+        self.reserve()
+        self.user[offered.start : offered.stop] = users
         keys = zip(users.tolist(), names, strict=True)
         return np.fromiter(map(self.setdefault, keys, offered), np.int32, len(names))
 
@@ -88,6 +91,7 @@ class Impressions(dict[tuple[int, str], int]):
         """Make the columns long enough for every slot."""
         if len(self.names) > len(self.ts):
             more = max(len(self.names) - len(self.ts), len(self.ts))
+            self.user = np.concatenate([self.user, np.zeros(more, np.int32)])
             self.ts = np.concatenate([self.ts, np.full(more, NEVER, np.int64)])
             self.clicked = np.concatenate([self.clicked, np.zeros(more, np.bool_)])
             self.row = np.concatenate([self.row, np.zeros(more, np.int64)])
@@ -110,7 +114,8 @@ class Impressions(dict[tuple[int, str], int]):
         self.names = [name for _, name in keys]
         self.clear()
         self.update(zip(keys, range(len(keys)), strict=True))
-        self.ts, self.clicked, self.row = self.ts[kept], self.clicked[kept], self.row[kept]
+        self.user, self.ts = self.user[kept], self.ts[kept]
+        self.clicked, self.row = self.clicked[kept], self.row[kept]
         self._kept = len(kept)
         return moved
 

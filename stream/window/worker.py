@@ -255,23 +255,14 @@ def _load_compiled(settings: StreamSettings) -> None:
 
 def _as_log(messages: list[Message]) -> Log:
     """Records of one partition, column by column: a call for each event and each field is what costs."""
-    sources, rows = zip(*(_numbered(message.headers()) for message in messages), strict=True)
+    headers = [dict(message.headers() or ()) for message in messages]
     return Log(
         values=[message.value() for message in messages],
         offsets=[message.offset() for message in messages],
         timestamps=[message.timestamp()[1] for message in messages],
-        sources=list(sources),
-        rows=list(rows),
+        sources=[one.get("source") for one in headers],
+        rows=[int(row) if (row := one.get("row")) is not None and row.isdigit() else -1 for one in headers],
     )
-
-
-def _numbered(headers: list[tuple[str, bytes | None]] | None) -> tuple[bytes | None, int]:
-    """The headers `source` and `row`: None and -1 where they are not there; the last counts of each name."""
-    if headers is None:
-        return None, -1
-    found = dict(headers)
-    row = found.get("row")
-    return found.get("source"), int(row) if row is not None and row.isdigit() else -1
 
 
 def _raise_unless_passing(error: KafkaError) -> None:

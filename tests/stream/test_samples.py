@@ -48,7 +48,15 @@ def test_the_keys_of_a_message_are_its_rows_without_categories_and_histories(
     samples = random_period(3, categories=4, impressions=True)
     keys = Samples.decode_keys(samples.encode())
     assert rows(keys) == [(*one[:5], [], [], *one[7:]) for one in rows(samples)]
-    assert len(keys.items) == len(set(keys.item.tolist()))
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0, 0), (0, 7), (5, 6), (3, 60)])
+def test_a_slice_is_the_rows_that_taking_them_gives(
+    random_period: Callable[..., Samples], start: int, stop: int
+) -> None:
+    samples = random_period(4, categories=4, impressions=True)
+    assert rows(samples.slice(start, stop)) == rows(samples)[start:stop]
+    assert rows(samples.slice(start, stop).compact()) == rows(samples)[start:stop]
 
 
 @pytest.mark.parametrize("times", [1, 3, 1000])
