@@ -62,8 +62,9 @@ def demo(options: Options) -> int:
             topics = kafka.ensure_topics(attachment.broker, settings.kafka, settings.stream.partitions)
             ports = staging.ports(settings, options.windows)
             optional = {"shadow": settings.trainer.shadow, "live": options.live, "archive": options.archive}
-            for name in (name for name, wanted in optional.items() if not wanted):
-                del ports[name]
+            for name, wanted in optional.items():
+                if not wanted:
+                    del ports[name]
             if ports["serve"] != settings.serving.port:
                 progress.say(f"port {settings.serving.port} is taken: page and API are at {ports['serve']}")
             sets = (*sets, *staging.written(_placed(attachment.broker, settings), staging.ported(ports)))

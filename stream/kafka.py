@@ -43,10 +43,6 @@ _PASSING = (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._RES
 #: whose leader is moving. A node that dies has none moved before 9 s, on a busy machine much later.
 PATIENCE = 60.0
 
-#: Producers look this often, in ms, for a node that is away. With librdkafka's own 10 s a partition might be
-#: taken for idle before they have seen that it can be written again.
-RECONNECT = 1_000
-
 Answer = TypeVar("Answer")
 
 
@@ -98,20 +94,13 @@ class Writer:
 
     def __init__(self, kafka: Mapping[str, object]) -> None:
         self._failed: KafkaError | None = None
-        self._producer = Producer(
+        self._producer = producer(
+            kafka,
             {
-                "linger.ms": 5,
-                "compression.type": "lz4",
-                "reconnect.backoff.max.ms": RECONNECT,
-                **kafka,
-                "enable.idempotence": True,
                 "enable.gapless.guarantee": True,  # nothing arrives behind a record that was lost
-                "acks": "all",
-                "delivery.report.only.error": True,
                 "message.max.bytes": 8 * 1024 * 1024,
                 "message.timeout.ms": int(PATIENCE * 1000),
-                "log_level": 2,
-            }
+            },
         )
 
     def write(
@@ -239,6 +228,25 @@ class Ends:
             with contextlib.suppress(KafkaException):
                 self._admin.list_topics(self._topic, timeout=1.0)
         return ends
+
+
+def producer(kafka: Mapping[str, object], more: Mapping[str, object]) -> Producer:
+    """A producer whose records arrive once each and in order; `more` is what its user decides for it."""
+    return Producer(
+        {
+            "linger.ms": 5,
+            "compression.type": "lz4",
+            # A node that is away is looked for each second. With librdkafka's own 10 s a partition might be
+            # taken for idle before a producer has seen that it can be written again.
+            "reconnect.backoff.max.ms": 1_000,
+            **kafka,
+            "enable.idempotence": True,
+            "acks": "all",
+            "delivery.report.only.error": True,
+            "log_level": 2,
+            **more,
+        }
+    )
 
 
 def consumer(kafka: Mapping[str, object], wait: int) -> Consumer:

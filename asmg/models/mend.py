@@ -26,6 +26,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+import pyarrow as pa
 from msgspec.structs import replace
 from rich.console import Console
 from rich.progress import track
@@ -90,15 +91,13 @@ def said(found: list[dict[str, Any]]) -> str:
 
 
 def _mend(models: Registry, model: Announcement, lost: list[str], device: Device | None) -> str:
-    store = models.place.store
     lost = [role for role in lost if not _copied_back(models, model.parts[role])]
     if not lost:
         return "copied back"
     again = rebuild(models.place, models.announced, model, device)
     if not set(again.differing) & set(lost):
         for role in lost:
-            store.delete(model.parts[role])  # a damaged one, which putting would leave as it is
-            store.put(again.tables[role])
+            _put_back(models, model.parts[role], again.tables[role])
         return "put back"
     _supersede(models, model, again)
     return "superseded"
@@ -112,9 +111,13 @@ def _copied_back(models: Registry, name: str) -> bool:
         table = models.copies.get(name)
     except (MissingArtefact, CorruptArtefact):
         return False
-    models.place.store.delete(name)
-    models.place.store.put(table)
+    _put_back(models, name, table)
     return True
+
+
+def _put_back(models: Registry, name: str, table: pa.Table) -> None:
+    models.place.store.delete(name)  # a damaged one, which putting would leave as it is
+    models.place.store.put(table)
 
 
 def _supersede(models: Registry, model: Announcement, again: Rebuilt) -> None:

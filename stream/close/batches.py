@@ -49,8 +49,8 @@ def messages(batch: Batch, before: Reached) -> Iterator[tuple[bytes, Headers]]:
     if len(value) <= LARGEST or len(batch.samples) == 1:
         yield value, _headers(batch)
         return
-    middle, rows = len(batch.samples) // 2, np.arange(len(batch.samples))
-    some, rest = batch.samples.take(rows[:middle]), batch.samples.take(rows[middle:])
+    middle = len(batch.samples) // 2
+    some, rest = batch.samples.slice(0, middle), batch.samples.slice(middle, len(batch.samples))
     yield from messages(Batch(batch.partition, batch.first, some, before), before)
     yield from messages(Batch(batch.partition, batch.first + middle, rest, batch.reached), before)
 

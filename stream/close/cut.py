@@ -76,11 +76,10 @@ class Cutter:
         if source.ends > self.ends:
             source.held.append((samples, watermark, ends))
         elif not len(samples) or samples.number[0] <= source.next:
-            new = samples.number >= source.next
-            if new.any():
-                fresh = samples if new.all() else samples.take(np.flatnonzero(new))
-                source.next = int(fresh.number[-1]) + 1
-                self._open.append((partition, fresh))
+            known = int(np.searchsorted(samples.number, source.next))
+            if known < len(samples):
+                source.next = int(samples.number[-1]) + 1
+                self._open.append((partition, samples.slice(known, len(samples))))
             source.watermark = max(source.watermark, watermark)
             source.ends = max(source.ends, ends)
 
@@ -99,12 +98,12 @@ class Cutter:
 
     def _settle(self, ended: bool) -> list[Cut]:
         frontier = min(source.watermark for source in self._sources.values())
-        if not self._may_cut(frontier, ended):
+        stops = [int(np.searchsorted(one.decided_at, frontier)) for _, one in self._open]
+        if not self._may_cut(sum(stops), frontier, ended):
             return []
         # What lies behind the frontier is not touched: much, where some partitions are far ahead of others.
         heads, tails = [], []
-        for place, one in self._open:
-            before = int(np.searchsorted(one.decided_at, frontier))
+        for (place, one), before in zip(self._open, stops, strict=True):
             if before:
                 heads.append((place, one.slice(0, before)))
             if before < len(one):
@@ -124,9 +123,8 @@ class Cutter:
         self._open = self._kept(joint, partition, np.sort(order[start:])) + tails
         return found
 
-    def _may_cut(self, frontier: int, ended: bool) -> bool:
-        """Whether a period can end before the frontier; cheap, and right where it says no."""
-        settled = sum(int(np.searchsorted(one.decided_at, frontier)) for _, one in self._open)
+    def _may_cut(self, settled: int, frontier: int, ended: bool) -> bool:
+        """Whether a period can end before the frontier, where so many samples lie; right where it says no."""
         if not settled:
             return False
         if ended or (self.period_count is not None and settled >= self.period_count):

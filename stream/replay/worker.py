@@ -23,7 +23,7 @@ from types import FrameType, TracebackType
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from prometheus_client import Counter, Gauge
 
 from stream import kafka
@@ -191,21 +191,13 @@ class _Log:
         self._held = np.array([row for row, _ in found], np.int64)  # [partitions] last row held, or -1
         self._ended = [ended for _, ended in found]
         self._partition = self._encoder.partitions(count)  # [n]
-        self._producer = Producer(
+        self._producer = kafka.producer(
+            {"queue.buffering.max.messages": 50_000, **broker},
             {
-                "linger.ms": 5,
-                "compression.type": "lz4",
-                "queue.buffering.max.messages": 50_000,
-                "reconnect.backoff.max.ms": kafka.RECONNECT,
-                **broker,
-                "enable.idempotence": True,
-                "acks": "all",
                 "message.timeout.ms": 0,  # one that timed out would leave a gap before its successors
-                "delivery.report.only.error": True,
                 "on_delivery": self._delivered,
                 "error_cb": self._failed,
-                "log_level": 2,
-            }
+            },
         )
 
     @property

@@ -76,6 +76,6 @@ def hashes_of(names: Iterable[str]) -> npt.NDArray[np.uint64]:
 
 def named(names: list[str], codes: npt.NDArray[np.integer]) -> pa.StringArray:
     """The ids that codes stand for."""
-    if 2 * len(codes) > len(names):
+    if 2 * len(codes) > len(names):  # an object for each name takes longer than all names as a column
         return pa.array(names, pa.string()).take(pa.array(codes))
     return pa.array([names[code] for code in codes.tolist()], pa.string())

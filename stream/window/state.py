@@ -78,7 +78,7 @@ class Impressions(dict[tuple[int, str], int]):
         """
         offered = range(len(self.names), len(self.names) + len(names))
         self.names += names
-        self.reserve()
+        self._reserve()
         self.user[offered.start : offered.stop] = users
         keys = zip(users.tolist(), names, strict=True)
         return np.fromiter(map(self.setdefault, keys, offered), np.int32, len(names))
@@ -87,7 +87,7 @@ class Impressions(dict[tuple[int, str], int]):
         """The slots that belong to a key, ascending, in the order of the keys."""
         return np.fromiter(self.values(), np.int32, len(self))
 
-    def reserve(self) -> None:
+    def _reserve(self) -> None:
         """Make the columns long enough for every slot."""
         if len(self.names) > len(self.ts):
             more = max(len(self.names) - len(self.ts), len(self.ts))
