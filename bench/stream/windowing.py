@@ -22,7 +22,7 @@ from stream.records import Manifest
 from stream.topics import Topics
 
 #: Seconds between two looks: more often would be measured too.
-_GLANCE = 0.2
+_GLANCE = 1.0
 
 
 @dataclass(frozen=True)

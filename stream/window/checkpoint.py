@@ -13,7 +13,7 @@ import pyarrow as pa
 from stream.errors import CorruptArtefact
 from stream.samples import take_lists
 from stream.settings import StreamSettings
-from stream.window.codes import named
+from stream.window.codes import Codes, named
 from stream.window.partition import Counts, Partition
 from stream.window.state import Events, Ints
 
@@ -77,8 +77,8 @@ def pasts_table(state: Partition, users: Ints | None = None) -> pa.Table:
     starts = pa.array(offsets.astype(np.int32))
     return pa.Table.from_arrays(
         [
-            named(state.users.names, users),
-            pa.ListArray.from_arrays(starts, named(state.items.names, items)),
+            state.users.texts(users),
+            pa.ListArray.from_arrays(starts, state.items.texts(items)),
             pa.ListArray.from_arrays(starts, pa.array(times)),
         ],
         schema=_PASTS,
@@ -161,7 +161,7 @@ def _impressions(state: Partition) -> pa.StructArray:
     known = state.impressions
     slots = known.slots()
     columns = [
-        named(state.users.names, known.user[slots]),
+        state.users.texts(known.user[slots]),
         named(known.names, slots),
         pa.array(known.ts[slots]),
         pa.array(known.clicked[slots]),
@@ -172,18 +172,18 @@ def _impressions(state: Partition) -> pa.StructArray:
 def _rows(state: Partition) -> pa.StructArray:
     rows, alive = state.rows, state.rows.alive()
     columns = [
-        named(state.users.names, rows.user[alive]),
+        state.users.texts(rows.user[alive]),
         named(state.impressions.names, rows.slot[alive]),
         pa.array(rows.ts[alive]),
-        named(state.items.names, rows.item[alive]),
-        _lists(state.lists.members.names, *take_lists(*state.lists.arrays(), rows.lists[alive])),
-        _lists(state.items.names, *rows.histories(alive)),
+        state.items.texts(rows.item[alive]),
+        _lists(state.lists.members, *take_lists(*state.lists.arrays(), rows.lists[alive])),
+        _lists(state.items, *rows.histories(alive)),
     ]
     return pa.StructArray.from_arrays(columns, fields=list(_ROW))
 
 
-def _lists(names: list[str], offsets: Ints, codes: npt.NDArray[np.int32]) -> pa.ListArray:
-    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), named(names, codes))
+def _lists(ids: Codes, offsets: Ints, codes: npt.NDArray[np.int32]) -> pa.ListArray:
+    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), ids.texts(codes))
 
 
 def _restore_pasts(state: Partition, table: pa.Table) -> None:

@@ -17,6 +17,7 @@ class Codes(dict[str, int]):
         super().__init__()
         self.names: list[str] = []
         self._hashes = np.zeros(0, np.uint64)
+        self._texts = pa.array([], pa.string())  # of the first codes, as a column
 
     def __missing__(self, name: str | int) -> int:
         if name.__class__ is not str:  # an integer is its digits, and is never a key itself
@@ -35,6 +36,22 @@ class Codes(dict[str, int]):
             new = hashes_of(self.names[len(self._hashes) :])
             self._hashes = np.concatenate([self._hashes, new])
         return self._hashes
+
+    def texts(self, codes: npt.NDArray[np.integer]) -> pa.StringArray:
+        """The ids that codes stand for."""
+        new = len(self.names) - len(self._texts)
+        if 32 * new > len(self._texts):  # not for each new id: all of the column is copied
+            self._texts = pa.concat_arrays(
+                [self._texts, pa.array(self.names[len(self._texts) :], pa.string())]
+            )
+        beyond = codes >= len(self._texts)
+        if not beyond.any():
+            return self._texts.take(pa.array(codes))
+        known, others = np.flatnonzero(~beyond), np.flatnonzero(beyond)
+        both = [self._texts.take(pa.array(codes[known])), named(self.names, codes[others])]
+        place = np.empty(len(codes), np.int64)
+        place[np.concatenate([known, others])] = np.arange(len(codes))
+        return pa.concat_arrays(both).take(pa.array(place))
 
 
 class Lists(dict[tuple[str | int, ...], int]):
@@ -75,7 +92,7 @@ def hashes_of(names: Iterable[str]) -> npt.NDArray[np.uint64]:
 
 
 def named(names: list[str], codes: npt.NDArray[np.integer]) -> pa.StringArray:
-    """The ids that codes stand for."""
+    """The names that codes stand for."""
     if 2 * len(codes) > len(names):  # an object for each name takes longer than all names as a column
         return pa.array(names, pa.string()).take(pa.array(codes))
     return pa.array([names[code] for code in codes.tolist()], pa.string())

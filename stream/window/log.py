@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from itertools import chain
 from typing import Annotated, Any, ClassVar
 
 import msgspec
@@ -35,7 +36,7 @@ Ms = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
 Categories = Annotated[tuple[Id, ...], Meta(max_length=MOST_CATEGORIES)]
 
 
-class Impression(Struct, tag_field="type", tag="impression", frozen=True):
+class Impression(Struct, tag_field="type", tag="impression", frozen=True, gc=False):
     """An item was shown to a user."""
 
     kind: ClassVar[int] = IMPRESSION
@@ -46,7 +47,7 @@ class Impression(Struct, tag_field="type", tag="impression", frozen=True):
     categories: Categories = ()
 
 
-class Click(Struct, tag_field="type", tag="click", frozen=True):
+class Click(Struct, tag_field="type", tag="click", frozen=True, gc=False):
     """A user took an item, perhaps after an impression of it."""
 
     kind: ClassVar[int] = CLICK
@@ -89,6 +90,15 @@ class Log:
 
     def __len__(self) -> int:
         return len(self.values)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Log]) -> Log:
+        """The records of all parts, one after the other."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(
+            *(list(chain.from_iterable(getattr(part, one.name) for part in parts)) for one in fields(cls))
+        )
 
     def part(self, start: int, stop: int) -> Log:
         """The records [start, stop)."""

@@ -14,7 +14,7 @@ from stream.records import History
 from stream.samples import Samples, string_ranks, take_lists
 from stream.settings import StreamSettings
 from stream.window import kernels
-from stream.window.codes import Codes, Lists, hashes_of, named
+from stream.window.codes import Codes, Lists, hashes_of
 from stream.window.log import CLICK, IMPRESSION, TICK, UNUSABLE, Click, Event, Impression, Log, Tick, decode
 from stream.window.state import Codes32, Events, Flags, Impressions, Ints, Pasts, Rows
 
@@ -254,9 +254,9 @@ class Partition:
             history=both[len(which) :],
             label=label,
             row_hash=row_hash,
-            users=named(self.users.names, used_users),
-            items=named(self.items.names, used_items),
-            categories=named(self.lists.members.names, used_categories),
+            users=self.users.texts(used_users),
+            items=self.items.texts(used_items),
+            categories=self.lists.members.texts(used_categories),
         )
         order = samples.in_order()
         if np.any(np.diff(order) < 0):
@@ -302,7 +302,7 @@ def _in_order(events: Events, items: Codes, impressions: Impressions) -> Events:
         return events.take(order)
     tied = np.flatnonzero(ties | np.concatenate([ties[1:], [False]]))
     rank = np.zeros((2, len(events)), np.int64)
-    rank[0, order[tied]] = string_ranks(named(items.names, events.item[order[tied]]))
+    rank[0, order[tied]] = string_ranks(items.texts(events.item[order[tied]]))
     slots = events.slot[order[tied]].tolist()
     ids = ["" if slot < 0 else impressions.names[slot] for slot in slots]
     rank[1, order[tied]] = string_ranks(pa.array(ids, pa.string()))

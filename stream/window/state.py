@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from itertools import compress
+from itertools import chain
 from typing import TypeVar
 
 import numpy as np
@@ -56,20 +56,31 @@ class Events:
         return cls(np.zeros(0, np.int8), long, short, short, short, short, long, short, long)
 
 
-class Impressions(dict[tuple[int, str], int]):
+class Impressions:
     """(user code, impression_id) -> slot, for keys that a pending event names or an impression had.
 
-    Keys lie in the order of their slots; a slot may belong to no key.
+    A slot may belong to no key.
     """
 
     def __init__(self) -> None:
-        super().__init__()
-        self.names: list[str] = []
+        self.names: list[str] = []  # [slots] impression_ids
         self.user: Codes32 = np.zeros(SWEEP, np.int32)  # [slots]
         self.ts: Ints = np.full(SWEEP, NEVER, np.int64)  # [slots] of the last impression taken
         self.clicked: Flags = np.zeros(SWEEP, np.bool_)  # [slots] whether a click was counted for it
         self.row: Ints = np.zeros(SWEEP, np.int64)  # [slots] its row in `Rows`, while that is open
+        # Most ids are one user's alone: a text finds its slot in half the time that a pair takes.
+        self._first: dict[str, int] = {}  # impression_id -> slot of the user that came first with it
+        self._others: dict[tuple[int, str], int] = {}  # (user code, impression_id) -> slot of the others
         self._kept = 0
+
+    def __len__(self) -> int:
+        """How many keys there are."""
+        return len(self._first) + len(self._others)
+
+    def __getitem__(self, key: tuple[int, str]) -> int:
+        """The slot of a key that has one. Raises: KeyError: it has none."""
+        slot = self._first[key[1]]
+        return slot if self.user[slot] == key[0] else self._others[key]
 
     def of(self, users: Codes32, names: list[str]) -> Codes32:
         """[n] the slot of each key.
@@ -80,12 +91,15 @@ class Impressions(dict[tuple[int, str], int]):
         self.names += names
         self._reserve()
         self.user[offered.start : offered.stop] = users
-        keys = zip(users.tolist(), names, strict=True)
-        return np.fromiter(map(self.setdefault, keys, offered), np.int32, len(names))
+        slots = np.fromiter(map(self._first.setdefault, names, offered), np.int32, len(names))
+        for place in np.flatnonzero(self.user[slots] != users).tolist():
+            slots[place] = self._others.setdefault((int(users[place]), names[place]), offered[place])
+        return slots
 
     def slots(self) -> Codes32:
-        """The slots that belong to a key, ascending, in the order of the keys."""
-        return np.fromiter(self.values(), np.int32, len(self))
+        """The slots that belong to a key, ascending."""
+        every = chain(self._first.values(), self._others.values())
+        return np.sort(np.fromiter(every, np.int32, len(self)))
 
     def _reserve(self) -> None:
         """Make the columns long enough for every slot."""
@@ -110,12 +124,12 @@ class Impressions(dict[tuple[int, str], int]):
         kept = slots[keep[slots]]
         moved = np.full(len(keep) + 1, -1, np.int32)
         moved[kept] = np.arange(len(kept), dtype=np.int32)
-        keys = list(compress(self, keep[slots].tolist()))
-        self.names = [name for _, name in keys]
-        self.clear()
-        self.update(zip(keys, range(len(keys)), strict=True))
-        self.user, self.ts = self.user[kept], self.ts[kept]
-        self.clicked, self.row = self.clicked[kept], self.row[kept]
+        names, users = list(map(self.names.__getitem__, kept.tolist())), self.user[kept]
+        self.ts, self.clicked, self.row = self.ts[kept], self.clicked[kept], self.row[kept]
+        self.names, self.user = [], users.copy()
+        self._first.clear()
+        self._others.clear()
+        self.of(users, names)  # each gets the slot it is offered
         self._kept = len(kept)
         return moved
 

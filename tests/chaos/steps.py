@@ -42,7 +42,7 @@ STEPS: list[Step] = [
     *_steps(
         "window",
         ("with a partition taken over", "stream.window.checkpoints:Checkpoints.load", "after"),
-        ("after reading", "stream.window.worker:_Windower._logs", "after"),
+        ("after reading", "stream.window.worker:_Windower._read", "after"),
         ("with events joined, nothing written", "stream.window.worker:_Windower._write", "before"),
         ("with samples in flight", "stream.window.worker:_Windower._write", "after", "", 2),
         (

@@ -1,7 +1,7 @@
 """Ids as codes and hashes, and codes that are renumbered as numpy would."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from xxhash import xxh3_64
 
@@ -24,6 +24,15 @@ def test_an_integer_and_its_digits_are_one_id_whichever_comes_first() -> None:
     assert codes.names == ["7", "x", "12"]
 
 
+@given(st.lists(st.lists(st.integers(0, 200), max_size=40), max_size=8))
+def test_texts_are_the_names_of_codes_however_many_came_since(batches: list[list[int]]) -> None:
+    codes = Codes()
+    for ids in batches:
+        wanted = [str(one) for one in ids]
+        assert codes.texts(codes.of(wanted)).to_pylist() == wanted
+
+
+@settings(deadline=None)  # what is compiled is compiled first
 @given(st.lists(st.integers(0, 12), max_size=60))
 def test_renumbering_is_what_unique_gives(given_codes: list[int]) -> None:
     codes = np.array(given_codes, np.int32)
