@@ -104,6 +104,30 @@ def _mend(
     _print(done, said(done), as_json)
 
 
+@models.command("prune")
+def _prune(
+    keep: Annotated[int, typer.Option(metavar="N", help="Versions to keep, the newest.")],
+    dry: Annotated[
+        bool, typer.Option("--dry-run", help="Tell what would go, and take nothing away.")
+    ] = False,
+    as_json: Json = False,
+    home: Home = None,
+    choices: Set = None,
+) -> None:
+    """Take the parts of old versions out of the store; what serves, or is held, stays."""
+    from rich.console import Console
+
+    from asmg.models.prune import pruned, said
+    from asmg.models.registry import registry
+    from asmg.options import settings_of
+
+    settings = settings_of(choices, home)
+    with registry(settings) as found:
+        shadows = settings.trainer.shadow
+        done = pruned(found, settings.metagen, shadows, keep, dry, Console(stderr=True))
+    _print(done, said(done), as_json)
+
+
 @models.command("rollback")
 def _rollback(
     model: Model,
