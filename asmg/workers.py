@@ -17,13 +17,12 @@ from asmg.broker import attached, require_answer
 from asmg.config import Settings
 from asmg.environment import SUPERVISED
 from stream import kafka
-from stream.replay import Source
-from stream.replay.progress import Bar
-from stream.replay.worker import Plan, Trained, replay, stop_on_signals
-from stream.store import RedisStore, Store, TieredStore, durable_store
+from stream.signals import stop_on_signals
+from stream.store import Store, TieredStore, durable_store
 from stream.topics import Topics
 
-if TYPE_CHECKING:  # it loads torch, for which windowing and the live view need not wait
+if TYPE_CHECKING:  # these load what most workers need not wait for, torch first of all
+    from stream.replay import Source
     from trainer.kafka import Workplace
 
 #: Seconds a worker whose supervisor died may take to stop by itself; to be cut off harms nothing.
@@ -35,6 +34,9 @@ USUAL_PERIOD = 40_000
 
 def run_replay(settings: Settings, source: Source, speed: float, pace: str, metrics_port: int) -> int:
     """Send the source, paced or not; how many events were sent. Raises: AsmgError."""
+    from stream.replay.progress import Bar
+    from stream.replay.worker import Plan, Trained, replay
+
     stop = stop_event("replay")
     if metrics_port:
         start_http_server(metrics_port, addr="127.0.0.1")
@@ -126,6 +128,8 @@ def store_of(settings: Settings) -> Store:
     durable = durable_of(settings)
     if not settings.redis.url.get_secret_value():
         return durable
+    from stream.store.redis import RedisStore  # its library loads asyncio, for which nobody else need wait
+
     return TieredStore(RedisStore(settings.redis), durable)
 
 

@@ -23,8 +23,9 @@ from rich.console import Console
 from rich.table import Table
 
 from stream.settings import RedisSettings
-from stream.store import ParquetStore, RedisStore, Store, TieredStore
+from stream.store import ParquetStore, Store, TieredStore
 from stream.store.base import canonical
+from stream.store.redis import RedisStore
 
 #: Entries of a row's vector, and of each of its two moments.
 WIDTH = 8

@@ -13,12 +13,11 @@ What dies when, and what becomes of it:
 
 from __future__ import annotations
 
-import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import FrameType, TracebackType
+from types import TracebackType
 
 import msgspec
 import numpy as np
@@ -160,18 +159,6 @@ class Trained:
                 self._reached.close([msgspec.json.decode(message.value(), type=_Numbered).period])
             else:
                 self._reached.serve([msgspec.json.decode(message.value(), type=_Numbered).period])
-
-
-def stop_on_signals() -> threading.Event:
-    """An event that SIGTERM and SIGINT set."""
-    stop = threading.Event()
-
-    def handle(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 the signal's own signature
-        stop.set()
-
-    signal.signal(signal.SIGTERM, handle)
-    signal.signal(signal.SIGINT, handle)
-    return stop
 
 
 class _Log:

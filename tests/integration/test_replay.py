@@ -33,7 +33,8 @@ EVENTS = 20_000
 PROCESS = f"""
 import sys
 from stream.replay import Choices, open_source
-from stream.replay.worker import Plan, replay, stop_on_signals
+from stream.replay.worker import Plan, replay
+from stream.signals import stop_on_signals
 
 bootstrap, topic, speed = sys.argv[1:]
 plan = Plan(topic, {LATENESS}, {WINDOW}, float(speed), chunk=500)

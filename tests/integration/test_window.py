@@ -35,8 +35,8 @@ DEADLINE = 60.0
 PROCESS = """
 import sys, threading
 from pathlib import Path
-from stream.replay.worker import stop_on_signals
 from stream.settings import StreamSettings
+from stream.signals import stop_on_signals
 from stream.store import ParquetStore
 from stream.topics import Topics
 from stream.window.worker import window

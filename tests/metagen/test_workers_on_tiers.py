@@ -8,7 +8,8 @@ from redis_server import RedisServer
 from test_workers import outcome, run, undisturbed
 
 from stream.records import Announcement
-from stream.store import ParquetStore, RedisStore, TieredStore, tiered
+from stream.store import ParquetStore, TieredStore, tiered
+from stream.store.redis import RedisStore
 from trainer.kafka import Workplace
 
 

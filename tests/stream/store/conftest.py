@@ -14,7 +14,8 @@ from parts import Kept
 from pyarrow import fs
 from redis_server import RedisServer
 
-from stream.store import ParquetStore, RedisStore, TieredStore, durable_store
+from stream.store import ParquetStore, TieredStore, durable_store
+from stream.store.redis import RedisStore
 
 #: Seconds the S3 server may take to start.
 DEADLINE = 60

@@ -19,9 +19,10 @@ from tls_front import tls_front
 
 from stream.errors import ConfigurationError, CorruptArtefact, MissingArtefact, StoreAway, StoreError
 from stream.settings import RedisSettings
-from stream.store import RedisStore, name_of
+from stream.store import name_of
 from stream.store import redis as redis_store
 from stream.store.base import canonical
+from stream.store.redis import RedisStore
 
 MIB = 1 << 20
 

@@ -16,7 +16,8 @@ from parts import part
 from redis_server import RedisServer
 
 from stream.errors import CorruptArtefact, MissingArtefact, StoreAway, StoreError
-from stream.store import ParquetStore, RedisStore, TieredStore, name_of, tiered
+from stream.store import ParquetStore, TieredStore, name_of, tiered
+from stream.store.redis import RedisStore
 
 
 @pytest.fixture
