@@ -9,10 +9,14 @@ from trainer.settings import Device
 
 
 def choose_device(device: Device, threads: int) -> torch.device:
-    """The device a setting means, with torch's CPU threads set for this process.
+    """The device a setting means; sets torch's CPU threads, and how this thread and they compute.
 
     Raises: ConfigurationError: cuda is asked for and there is none.
     """
+    # Moments of rows that no batch touches shrink and are denormal after 600 steps (on DIGINETICA 30 to 45 %
+    # of all): no other than zero to any weight, but slow to compute with, on some CPUs a hundred times.
+    # First of all, since torch's threads take this over from the one that starts them.
+    torch.set_flush_denormal(True)
     torch.set_num_threads(threads)
     if device == "cuda" and not torch.cuda.is_available():
         raise ConfigurationError("device is cuda, but torch finds none; use auto or cpu")

@@ -81,8 +81,9 @@ def soak(asked: Asked, home: Path, tell: Tell) -> Ran:
         topics = kafka.ensure_topics(attachment.broker, settings.kafka, settings.stream.partitions)
         supervisor = Supervisor(home / "logs")
         try:
-            supervisor.start(_workers(sets, home, taken, asked.windows))
-            while not all(answers(port) for name, port in taken.items() if name not in ("replay", "shadow")):
+            workers = _workers(sets, home, taken, asked.windows)
+            supervisor.start(workers)
+            while not all(answers(taken[one.name]) for one in workers):
                 supervisor.look()
                 time.sleep(kafka.GLANCE)
             plan = Plan(topics.events, settings.stream.lateness, settings.stream.window, speed=1.0)

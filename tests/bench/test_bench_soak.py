@@ -5,9 +5,11 @@ import os
 import numpy as np
 import pytest
 
+from asmg.options import settings_of
+from asmg.staging import ports
 from bench.soak.__main__ import figures
 from bench.soak.figure import draw
-from bench.soak.loop import Ran
+from bench.soak.loop import Ran, _workers
 from bench.soak.sizes import Sizes
 from bench.soak.trend import trend
 
@@ -26,6 +28,13 @@ def test_a_sawtooth_is_flat() -> None:
     found = trend(HOURS, 500 + 30 * ((HOURS * 240) % 1), 0.1)
     assert found.flat
     assert abs(found.slope) <= 2 * found.error + 5
+
+
+def test_every_worker_that_is_waited_for_has_a_port_of_its_name(tmp_path) -> None:
+    taken = ports(settings_of((), tmp_path), 3)
+    names = [one.name for one in _workers((), tmp_path, taken, 3)]
+    assert len(names) == 6
+    assert set(names) <= set(taken)
 
 
 def test_too_short_a_run_says_nothing() -> None:
