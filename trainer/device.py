@@ -14,7 +14,7 @@ def choose_device(device: Device, threads: int) -> torch.device:
     Raises: ConfigurationError: cuda is asked for and there is none.
     """
     # Moments of rows that no batch touches shrink and are denormal after 600 steps (on DIGINETICA 30 to 45 %
-    # of all): no other than zero to any weight, but slow to compute with, on some CPUs a hundred times.
+    # of all): no other than zero to any weight, but slow to compute with, on some CPUs far more than here.
     # First of all, since torch's threads take this over from the one that starts them.
     torch.set_flush_denormal(True)
     torch.set_num_threads(threads)
