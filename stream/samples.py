@@ -345,6 +345,8 @@ def _used_together(
     used = np.zeros(len(dictionary), np.bool_)
     for codes in columns:
         used[codes] = True
+    if used.all():  # as windowing makes them
+        return list(columns), dictionary
     kept = np.flatnonzero(used)
     mapping[kept] = np.arange(len(kept), dtype=np.int32)
     return [mapping[codes] for codes in columns], dictionary.take(pa.array(kept))
