@@ -107,7 +107,7 @@ class Closer:
             return
         self._cutter.add(batch.partition, batch.samples, batch.reached.watermark, batch.reached.ends)
         if place.reached is None or batch.reached.watermark > place.reached.watermark:
-            self._stillness.moved(batch.partition, time.monotonic())
+            self._stillness.moved(batch.partition, batch.reached.watermark, time.monotonic())
         if place.reached is None or batch.reached.offset >= place.reached.offset:
             place.reached = batch.reached
         if (stop := batch.first + len(batch.samples)) > known:
@@ -154,27 +154,29 @@ class Closer:
         at = time.monotonic()
         self._stillness.answered({one: end.epoch for one, end in ends.items()}, at)
         still = self._stillness.idle(at)
-        target = self._target(still)
-        behind = [one for one in still if self._places[one].watermark < target and one in ends]
+        target = self._target(still, at)
+        behind = [one for one in still if one in ends and self._places[one].watermark < target]
+        behind = [one for one in behind if ends[one].offset <= self._places[one].offset]
         for one in behind:
-            self._stillness.moved(one, at)  # not again before the tick has come round
-            if ends[one].offset <= self._places[one].offset:
-                self._writer.write(self._topics.events, tick(target), partition=one)
-                _TICKS.inc()
+            self._writer.write(self._topics.events, tick(target), partition=one)
+            self._stillness.ticked(one, target)
+            _TICKS.inc()
         if behind:
             self._writer.flush()
 
-    def _target(self, still: Sequence[int]) -> int:
+    def _target(self, still: Sequence[int], at: float) -> int:
         """The watermark that partitions standing still are moved to, ms; NEVER where there is none.
 
-        That of the slowest that moves. Where all stand still: by the wall clock, if so set; else only those
-        that never had an event are moved, since nobody would ever bring them to where the others are.
+        Where the slowest that moves was a while ago. Where all stand still: by the wall clock, if so set;
+        else where those came to that moved last; after that only those that never had an event are moved,
+        since nobody would ever bring them to where the others are.
         """
-        moving = [place.watermark for one, place in self._places.items() if one not in still]
-        if moving:
-            return min(moving)
+        if moving := self._places.keys() - still:
+            return min(self._stillness.past(one, at) for one in moving)
         if self._settings.clock == "wall":
             return now() - self._settings.lateness - self._settings.idle_after
+        if last := self._places.keys() - self._stillness.idle(at, 3):
+            return min(self._stillness.past(one, at) for one in last)
         marks = [place.watermark for place in self._places.values()]
         return min((mark for mark in marks if mark > NEVER), default=NEVER)
 

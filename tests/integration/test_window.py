@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from stream import kafka
@@ -120,8 +121,6 @@ def ended(manifest: Manifest) -> bool:
 
 
 def send(broker: dict[str, object], topics: Topics, events: list[dict], partitions: int = 4) -> None:
-    import pyarrow as pa
-
     writer = kafka.Writer(broker)
     places = partition_of(pa.array([str(one["user_id"]) for one in events]), partitions).tolist()
     for one, place in zip(events, places, strict=True):
@@ -189,6 +188,33 @@ def test_a_partition_nobody_writes_to_holds_nothing_back(begin, tmp_path):
         send(broker, topics, clicks)
         found = manifests(broker, topics, lambda one: one.period == 1)
     assert (found[1].reason, found[1].count) == ("count", 1000)
+
+
+def test_after_a_pause_of_all_partitions_the_second_to_go_on_is_in_time(begin, tmp_path):
+    broker, topics = begin(2)
+    settings = SETTINGS.model_copy(update={"partitions": 2, "idle_after": 4_000})
+    users = [f"u{n}" for n in range(20)]
+    places = dict(zip(partition_of(pa.array(users), 2).tolist(), users, strict=True))
+
+    def click(partition: int, ts: int) -> None:
+        event = {"type": "click", "user_id": places[partition], "item_id": "i", "ts": ts}
+        send(broker, topics, [event], 2)
+
+    def reached(watermark: int) -> Callable[[list], bool]:
+        return lambda found: any(int(kafka.header(one, "watermark") or 0) >= watermark for one in found)
+
+    with at_work(broker, topics, ParquetStore(tmp_path), settings):
+        click(0, 10_000)
+        click(1, 10_000)
+        Reader(broker, topics.samples, 2).until(reached(9_000))
+        time.sleep(5)  # the pause: both stand still for longer than idle_after
+        click(0, 1_000_000)
+        Reader(broker, topics.samples, 2).until(reached(999_000))
+        time.sleep(1.5)  # the other is behind for longer than it takes to ask where partitions end
+        click(1, 500_000)
+        end(broker, topics, 2_000_000, 2)
+        found = manifests(broker, topics, ended)
+    assert (found[-1].counts["used"], found[-1].counts["late"]) == (4, 0)
 
 
 def test_a_worker_with_other_settings_refuses_and_says_which(begin, tmp_path):
