@@ -18,6 +18,7 @@ import logging
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
@@ -53,6 +54,8 @@ _WATERMARK = Gauge("asmg_window_watermark_ms", "Watermark, ms of event time", ["
 _LAG = Gauge("asmg_window_lag_events", "Records of events that were not read yet", ["partition"])
 _BUSY = Counter("asmg_window_busy_seconds", "Time for which input was waiting")
 _CHECKPOINT = Gauge("asmg_window_checkpoint_seconds", "Seconds the last checkpoint took")
+
+Headers = list[tuple[str, bytes | None]]
 
 _log = logging.getLogger(__name__)
 
@@ -153,12 +156,10 @@ class _Windower:
         missing, wait = self._settings.batch, kafka.GLANCE
         while missing > 0 and (found := self._consumer.consume(min(missing, SIP), wait)):
             missing, wait = missing - len(found), 0.0
-            errors = [message.error() for message in found]
-            if any(error is not None for error in errors):
-                for error in errors:
-                    if error is not None:
-                        _raise_unless_passing(error)
-                found = [message for message, error in zip(found, errors, strict=True) if error is None]
+            if broken := [message for message in found if message.error() is not None]:
+                for message in broken:
+                    _raise_unless_passing(message.error())
+                found = [message for message in found if message.error() is None]
             for partition, run in groupby(found, Message.partition):
                 self._fresh.setdefault(partition, []).append(_as_log(list(run)))
         return {number: Log.joined(parts) for number, parts in self._fresh.items() if number in self._places}
@@ -262,7 +263,7 @@ def _load_compiled(settings: StreamSettings) -> None:
 
 def _as_log(messages: list[Message]) -> Log:
     """Records of one partition, column by column: a call for each event and each field is what costs."""
-    numbered = [_numbered(message.headers()) for message in messages]
+    numbered = _numbered([message.headers() or [] for message in messages])
     return Log(
         values=[message.value() for message in messages],
         offsets=[message.offset() for message in messages],
@@ -272,15 +273,14 @@ def _as_log(messages: list[Message]) -> Log:
     )
 
 
-def _numbered(headers: list[tuple[str, bytes | None]] | None) -> tuple[bytes | None, bytes | None]:
-    """The headers `source` and `row`; of several of one name the last."""
-    source = row = None
-    for name, value in headers or ():
-        if name == "row":
-            row = value
-        elif name == "source":
-            source = value
-    return source, row
+def _numbered(headers: list[Headers]) -> list[tuple[bytes | None, bytes | None]]:
+    """The headers `source` and `row` of each record; of several of one name the last."""
+    with suppress(ValueError):  # as the replay writes them: half the time
+        found = [(source, row) for (a, source), (b, row), _ in headers if a == "source" and b == "row"]
+        if len(found) == len(headers):
+            return found
+    given = [dict(one) for one in headers]
+    return [(one.get("source"), one.get("row")) for one in given]
 
 
 def _raise_unless_passing(error: KafkaError) -> None:
