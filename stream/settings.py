@@ -60,25 +60,25 @@ class StreamSettings(Section):
     """`[stream]`: how events become samples and samples become periods.
 
     Bytes are of resident memory, measured by bench/window_memory.py with ids of 13 to 19 characters. Whatever
-    is set, a user with 30 positives costs 630 bytes and an item 160, for as long as the stream goes on.
+    is set, a user with 30 positives costs 820 bytes and an item 190, for as long as the stream goes on.
     """
 
     partitions: int = Field(4, ge=1, le=1024, description="partitions of events, samples, histories")
     lateness: Milliseconds = Field(
         60_000,
-        description="how much later than the newest an event may come; one that waits costs 340 bytes, "
-        "a click with its impression's id 600",
+        description="how much later than the newest an event may come; one that waits costs 240 bytes, "
+        "a click with its impression's id 510",
     )
     window: Milliseconds = Field(
         1_800_000,
         description="attribution: a click counts this long after its impression; one that is open costs "
-        "350 bytes and 4 for each item of its history",
+        "220 bytes and 5 for each item of its history",
     )
     memory: Milliseconds = Field(
         3_600_000,
         ge=1,
         description="how long beyond the window ids of impressions are remembered, "
-        "to tell delayed and repeated clicks from unknown ones; 290 bytes an impression",
+        "to tell delayed and repeated clicks from unknown ones; 180 bytes an impression",
     )
     max_skew: Milliseconds = Field(
         600_000, description="an event further ahead of its Kafka timestamp is dead"

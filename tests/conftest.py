@@ -25,6 +25,13 @@ def _one_torch_thread() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def _smallest_floats() -> Iterator[None]:
+    """Whoever chooses a device has the smallest floats be zero, and then Hypothesis draws none."""
+    yield
+    torch.set_flush_denormal(False)
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of material that may not be copied into the project; skips where it is not, fails in CI."""
