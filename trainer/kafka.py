@@ -86,7 +86,7 @@ class Logs:
         Raises: BrokerError: Kafka did not take it.
         """
         if self.announced.model(mine.kind, mine.version) is None:
-            self._writer.write(self._topics.models, encode(mine), key=f"{mine.kind}/{mine.version}".encode())
+            self._writer.write(self._topics.models, encode(mine), key=name_of(mine).encode())
             self._writer.flush()
         return self.wait(lambda: self.announced.model(mine.kind, mine.version), stop)
 
@@ -100,7 +100,7 @@ class Logs:
             return there if there is not None and there.hash() != mine.supersedes else None
 
         if taken() is None:
-            self._writer.write(self._topics.models, encode(mine), key=f"{mine.kind}/{mine.version}".encode())
+            self._writer.write(self._topics.models, encode(mine), key=name_of(mine).encode())
             self._writer.flush()
         return self.wait(taken, stop)
 
@@ -111,7 +111,7 @@ class Logs:
         """
         key = (mine.name, mine.version)
         if key not in self.announced.shadows:
-            self._writer.write(self._topics.shadows, encode(mine), key=f"{mine.name}/{mine.version}".encode())
+            self._writer.write(self._topics.shadows, encode(mine), key=name_of(mine).encode())
             self._writer.flush()
         return self.wait(lambda: self.announced.shadows.get(key), stop)
 
@@ -148,10 +148,9 @@ def get_all(
 
 
 def _lost(model: Announcement | Shadow) -> str:
-    if isinstance(model, Shadow):
-        name = f"{model.name}/{model.version}"
-        return f"the shadow {name} is not whole, restore it from a backup or take it out of trainer.shadow"
     name = name_of(model)
+    if isinstance(model, Shadow):
+        return f"the shadow {name} is not whole, restore it from a backup or take it out of trainer.shadow"
     return f"{name} is not whole, `asmg models mend {name}` makes it again"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from stream.records import Announcement, Manifest, Serve
+from stream.records import Announcement, Manifest, Serve, Shadow
 from trainer.announced import Announced
 
 
@@ -30,9 +30,10 @@ class Link:
         return not self.holds and not self.superseded
 
 
-def name_of(model: Announcement | Serve) -> str:
-    """ "star/31": the model's, or that of the one a word names."""
-    return f"{model.kind}/{model.version}"
+def name_of(model: Announcement | Serve | Shadow) -> str:
+    """ "star/31", of a shadow "iu/31": the model's, or that of the one a word names."""
+    kind = model.name if isinstance(model, Shadow) else model.kind
+    return f"{kind}/{model.version}"
 
 
 def named(announced: Announced, name: str) -> Announcement | Manifest | None:

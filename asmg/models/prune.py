@@ -56,10 +56,9 @@ def pruned(
     everything: list[Announcement | Shadow] = [
         *announced.models.values(), *announced.superseded.values(), *announced.shadows.values(),
     ]  # fmt: skip
-    named = {name_of(word) for word in (models.words.current, models.words.hold) if word is not None}
     old, needed = list[Announcement | Shadow](), set[str]()
     for one in everything:
-        if one.version < first and _name(one) not in named:
+        if one.version < first and name_of(one) != models.serving:
             old.append(one)
         else:
             needed.update(one.parts.values())
@@ -80,7 +79,3 @@ def said(found: dict[str, Any]) -> str:
         return "nothing to prune: the store holds no part that only older versions name"
     does = "would go" if found["dry_run"] else "gone"
     return f"{found['parts']} parts of versions before {found['first_kept']} {does}"
-
-
-def _name(model: Announcement | Shadow) -> str:
-    return f"{model.name}/{model.version}" if isinstance(model, Shadow) else name_of(model)

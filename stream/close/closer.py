@@ -155,8 +155,11 @@ class Closer:
         self._stillness.answered({one: end.epoch for one, end in ends.items()}, at)
         still = self._stillness.idle(at)
         target = self._target(still, at)
-        behind = [one for one in still if one in ends and self._places[one].watermark < target]
-        behind = [one for one in behind if ends[one].offset <= self._places[one].offset]
+        behind = [
+            one
+            for one, place in self._places.items()
+            if one in still and place.watermark < target and one in ends and ends[one].offset <= place.offset
+        ]
         for one in behind:
             self._writer.write(self._topics.events, tick(target), partition=one)
             self._stillness.ticked(one, target)

@@ -126,7 +126,7 @@ class Impressions:
         moved[kept] = np.arange(len(kept), dtype=np.int32)
         names, users = list(map(self.names.__getitem__, kept.tolist())), self.user[kept]
         self.ts, self.clicked, self.row = self.ts[kept], self.clicked[kept], self.row[kept]
-        self.names, self.user = [], users.copy()
+        self.names, self.user = [], users
         self._first.clear()
         self._others.clear()
         self.of(users, names)  # each gets the slot it is offered
