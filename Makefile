@@ -10,6 +10,7 @@ KEEP ?=
 KILLS ?= 66
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+CHARTS := serving/page/uPlot.esm.js
 
 .PHONY: help install demo test chaos check clean
 help:
@@ -21,16 +22,21 @@ help:
 	@echo "make check                lint and types"
 	@echo "make clean                take away what the others made"
 
-install: $(INSTALLED)
+install: $(INSTALLED) $(CHARTS)
 
 $(INSTALLED): pyproject.toml constraints.txt
-	@echo "1/3 virtual environment in .venv"
+	@echo "1/4 virtual environment in .venv"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.5"
-	@echo "2/3 Python packages"
+	@echo "2/4 Python packages"
 	$(BIN)/uv pip install --compile-bytecode --python $(BIN)/python --constraint constraints.txt $(if $(filter cpu,$(TORCH)),--torch-backend cpu) --editable ".[dev]"
-	@echo "3/3 Kafka's jars"
+	@echo "3/4 Kafka's jars"
 	@$(BIN)/python -m stream.broker.jars
+	@touch $@
+
+$(CHARTS): serving/page_library.py | $(INSTALLED)
+	@echo "4/4 the page's chart library"
+	@$(BIN)/python -m serving.page_library
 	@touch $@
 
 demo: install
@@ -50,4 +56,4 @@ check: install
 	$(BIN)/mypy
 
 clean:
-	rm -rf .venv .asmg .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .asmg .mypy_cache .ruff_cache .pytest_cache .hypothesis serving/page/uPlot.*

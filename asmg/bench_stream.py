@@ -26,11 +26,11 @@ from rich.console import Console
 from asmg.broker import attached
 from asmg.config import Settings
 from asmg.options import settings_of, source_of
-from asmg.positions import all_closed, positions
 from asmg.staging import closing, written
 from asmg.supervise import Supervisor, Worker
 from asmg.watch import Watch
 from stream import kafka
+from stream.positions import all_closed, positions
 from stream.replay import CLICK, EVENTS, Source
 from stream.replay.progress import Bar
 from stream.replay.source import list_of_none

@@ -15,14 +15,24 @@ class Peak:
     def __init__(self) -> None:
         self.mb = 0.0
 
-    def sample(self, pids: Iterable[int]) -> None:
-        """Look at these processes now; those that are gone count for nothing."""
-        self.mb = max(self.mb, sum(map(_bytes, pids)) / _MB)
+    def sample(self, pids: Iterable[int], alone: Iterable[int] = ()) -> None:
+        """Look at these processes with their children, and at some without; those gone count for nothing."""
+        every = {one.pid: one for pid in pids for one in _family(pid)}
+        every |= {one.pid: one for pid in alone for one in _family(pid)[:1]}
+        self.mb = max(self.mb, sum(map(_bytes, every.values())) / _MB)
 
 
-def _bytes(pid: int) -> int:
+def _family(pid: int) -> list[psutil.Process]:
     try:
-        memory = psutil.Process(pid).memory_full_info()
+        process = psutil.Process(pid)
+        return [process, *process.children(recursive=True)]
+    except psutil.Error:
+        return []
+
+
+def _bytes(process: psutil.Process) -> int:
+    try:
+        memory = process.memory_full_info()
     except psutil.Error:
         return 0
     return int(getattr(memory, "pss", memory.uss))  # pss: Linux alone divides what is shared

@@ -20,13 +20,13 @@ from asmg import report
 from asmg.broker import Attachment
 from asmg.errors import Unaccounted, WorkerFailed
 from asmg.memory import Peak
-from asmg.positions import all_closed, positions
 from asmg.produced import produced
 from asmg.progress import Moment, Progress
 from asmg.supervise import Supervisor, Worker
 from asmg.watch import Watch, fetch, metric
 from stream import kafka
 from stream.errors import BrokerError, ConfigurationError
+from stream.positions import all_closed, positions
 from stream.topics import Topics
 
 #: How often the loop is looked at, in seconds.
@@ -184,7 +184,7 @@ class Run:
 
     def _weigh(self) -> None:
         if self._looks % MEMORY_EVERY == 0:
-            self._memory.sample([os.getpid(), *self._supervisor.pids.values()])
+            self._memory.sample(self._supervisor.pids.values(), alone=[os.getpid()])
             if self._attachment.pid is not None:
                 self._kafka_memory.sample([self._attachment.pid])
         self._looks += 1

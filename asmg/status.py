@@ -19,9 +19,9 @@ from rich.text import Text
 
 from asmg import report
 from asmg.config import Settings
-from asmg.positions import Position, positions
 from asmg.running import running
 from asmg.watch import Watch
+from stream.positions import Position, positions
 from stream.topics import Topics
 from trainer.announced import Announced
 

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import start_http_server
 
-from asmg import log
 from asmg.broker import attached, require_answer
 from asmg.config import Settings
 from asmg.environment import SUPERVISED
-from stream import kafka
+from stream import kafka, log
 from stream.signals import stop_on_signals
 from stream.store import Store, TieredStore, durable_store
 from stream.topics import Topics

@@ -15,7 +15,8 @@ from metagen.window import GeneratorState
 from trainer.adam import DenseAdam, zero_moments
 from trainer.batches import Examples, permutation
 from trainer.catalogue import Catalogue
-from trainer.model import CALIBRATOR, Theta, calibrated, loss_of
+from trainer.model import Theta, calibrated, loss_of
+from trainer.parts import CALIBRATOR
 from trainer.score import logits_of
 
 #: Hidden units: 289 weights with the six inputs of activity and the logit (method.md, the control).

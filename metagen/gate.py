@@ -8,6 +8,11 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
+
+from stream.records import Outlook
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -15,6 +20,31 @@ class Decision:
 
     kind: Literal["theta", "star"]
     reason: str
+
+
+def outlook(before: npt.NDArray[np.float32] | None, now: npt.NDArray[np.float32]) -> Outlook:
+    """How a generated model scores the period it was just made after, beside the one before it.
+
+    before, now: logits [n] that Θ*_{t-1} and Θ*_t give the same examples; None: there is no Θ*_{t-1}.
+    """
+    if not np.isfinite(now).all():
+        return Outlook(finite=False)
+    if before is None or not len(now) or not np.isfinite(before).all():
+        return Outlook(finite=True)
+    at = np.concatenate([before, now])
+    below = [np.searchsorted(np.sort(one), at, side="right") / len(one) for one in (before, now)]
+    return Outlook(finite=True, jump=round(float(np.abs(below[0] - below[1]).max()), 6))
+
+
+def refusal(seen: Outlook | None, bound: float) -> str | None:
+    """Why a generated model may not serve, whatever those before it scored; None where it may."""
+    if seen is None:
+        return None
+    if not seen.finite:
+        return "it gives scores that are not finite"
+    if seen.jump is not None and seen.jump > bound:
+        return f"its scores are {seen.jump:.2f} from those of the one before, more than {bound:.2f}"
+    return None
 
 
 def decide(

@@ -11,17 +11,9 @@ from stream.errors import ConfigurationError, MissingArtefact
 from trainer.activity import Activity
 from trainer.adam import zero_moments
 from trainer.catalogue import Catalogue
-from trainer.columns import (
-    column,
-    constant,
-    read_moments,
-    read_tensors,
-    read_vectors,
-    table_of,
-    tensors_table,
-    vectors,
-)
+from trainer.columns import constant, read_moments, read_tensors, read_vectors, tensors_table, vectors
 from trainer.model import Theta
+from trainer.parts import column, table_of
 from trainer.snapshot import model_parts
 
 #: The part that holds ω_t with its moments, and what begins the name of a hidden state's part.

@@ -6,22 +6,27 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import torch
 
+from metagen.gate import outlook
 from metagen.generator import Generator, Model
 from metagen.parts import read_state, star_parts
 from metagen.window import GeneratorState
 from stream.errors import ConfigurationError
+from stream.records import Outlook
 from stream.samples import Samples
 from trainer.activity import Activity
 from trainer.batches import Examples, make_examples
 from trainer.catalogue import Catalogue
 from trainer.model import Theta, grown
+from trainer.parts import TABLES, Parts, read_activity
 from trainer.periods import uses_categories
-from trainer.score import Score, score
+from trainer.score import Score, logits_of, score_logits
 from trainer.settings import TrainerSettings
-from trainer.snapshot import TABLES, Parts, read_activity, read_catalogue, read_theta
+from trainer.snapshot import read_catalogue, read_theta
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +54,7 @@ class MetaModel:
         self.data: deque[Examples] = deque(maxlen=generator.k)  # …, D_t
         self.state: GeneratorState | None = None
         self.star: Theta | None = None
+        self._before: npt.NDArray[np.float32] | None = None  # [n] logits of Θ*_{t-1} on D_t
 
     @property
     def trained(self) -> int:
@@ -100,10 +106,14 @@ class MetaModel:
 
     def score(self) -> Score | None:
         """Prequential AUC and LogLoss of Θ*_{t-1} on D_t; None where there is no Θ*_{t-1}."""
-        if self.star is None or self.catalogue is None:
-            return None
-        star = grown(self.star, self.catalogue.columns(), self.trainer, self.seed)
-        return score(star, self.data[-1], self.catalogue)
+        self._before = self._logits()
+        return None if self._before is None else score_logits(self._before, self.data[-1].label)
+
+    def outlook(self) -> Outlook:
+        """How Θ*_t, just generated, scores D_t, beside what Θ*_{t-1} gave it when that was scored."""
+        logits = self._logits()
+        assert logits is not None
+        return outlook(self._before, logits)
 
     def train(self) -> bool:
         """ω_t and h_{t-k} from Θ_{t-k..t-1} and D_{t-k+1..t}; False where there are not as many yet."""
@@ -123,6 +133,13 @@ class MetaModel:
         self.star = self.generator.generate(list(self.models), self.state)
         activity = self.models[-1].activity if self._reads_activity else None
         return star_parts(self.star, self.state, self.catalogue, activity)
+
+    def _logits(self) -> npt.NDArray[np.float32] | None:
+        """[n] of the last generated model on the last period; None where there is none."""
+        if self.star is None or self.catalogue is None:
+            return None
+        star = grown(self.star, self.catalogue.columns(), self.trainer, self.seed)
+        return logits_of(star, self.data[-1], self.catalogue)
 
     def _admit(self, model: Model) -> None:
         self.models.append(self._grown(model))

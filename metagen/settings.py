@@ -95,6 +95,13 @@ class MetagenSettings(BaseModel):
     gate_margin: float = Field(
         default=0.0, description="nats of mean LogLoss by which Θ* must be better than Θ to serve"
     )
+    gate_jump: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="how far Θ*'s scores of the last period may lie from those of the Θ* before it "
+        "(Kolmogorov-Smirnov distance, 0 to 1); beyond, it is refused",
+    )
     device: Device = Field(default="auto", description="where to compute; auto: CUDA where there is one")
     threads: int = Field(default=1, ge=1, description="torch threads on the CPU")
     metrics_port: int = Field(

@@ -26,10 +26,10 @@ from stream.records import Shadow, now
 from stream.samples import Samples
 from trainer.device import choose_device, warm_up
 from trainer.kafka import Logs, Stopwatch, Workplace, get_all, put_all, told
+from trainer.parts import CATALOGUE
 from trainer.periods import BaseModel
 from trainer.score import Score
 from trainer.settings import TrainerSettings
-from trainer.snapshot import CATALOGUE
 from trainer.worker import NICENESS, score_record
 
 _PERIOD = Gauge("asmg_shadow_period", "Last period a shadow has taken in", ["method"])

@@ -17,9 +17,9 @@ import os
 import threading
 from collections.abc import Mapping, Sequence
 
-from prometheus_client import Gauge, start_http_server
+from prometheus_client import Counter, Gauge, start_http_server
 
-from metagen.gate import Decision, decide
+from metagen.gate import Decision, decide, refusal
 from metagen.generators import generator_of
 from metagen.periods import MetaModel, PastPeriod
 from metagen.settings import MetagenSettings
@@ -35,6 +35,9 @@ _TRAINED = Gauge("asmg_metagen_trained_periods", "Periods the generator has been
 _LOGLOSS = Gauge("asmg_metagen_logloss", "Prequential LogLoss of the last Θ* on the period after it, nats")
 _AUC = Gauge("asmg_metagen_auc", "Prequential AUC of the last Θ* on the period after it")
 _STAR = Gauge("asmg_metagen_serves_star", "1 if the gate lets the generated model serve, else 0")
+_REFUSED = Counter(
+    "asmg_metagen_refused", "Generated models refused: not finite, or too far from the one before"
+)
 _SECONDS = Gauge("asmg_metagen_seconds", "Seconds the last period took", ["stage"])
 
 _log = logging.getLogger(__name__)
@@ -86,6 +89,7 @@ def generate(
                             taken, logs.announced.manifests, period, generator.k, generator.before
                         ),
                         score=score_record(measured, len(model.data[-1])) if measured else None,
+                        outlook=model.outlook(),
                         seconds=watch.seconds,
                         trained=model.trained,
                         settings=told(place.seed, device, trainer=trainer, metagen=settings),
@@ -108,7 +112,7 @@ def generate(
                 )
                 if logs.decide(serve, stop) is None:
                     return
-                _report(logs.announced, period, decision, watch.seconds)
+                _report(logs.announced, period, decision, watch.seconds, settings.gate_jump)
     finally:
         server.shutdown()
         server.server_close()
@@ -119,7 +123,7 @@ def gate(announced: Announced, period: int, settings: MetagenSettings) -> Decisi
     versions = range(1, period + 1)
     thetas = [announced.models["theta", one] for one in versions]
     stars = [announced.models["star", one] for one in versions if ("star", one) in announced.models]
-    return decide(
+    decision = decide(
         [_loss(one) for one in thetas],
         [_loss(one) for one in stars if one.score is not None],
         stars[-1].trained if stars else 0,
@@ -127,6 +131,11 @@ def gate(announced: Announced, period: int, settings: MetagenSettings) -> Decisi
         settings.gate_window,
         settings.gate_margin,
     )
+    last = announced.models.get(("star", period))
+    why = refusal(last.outlook, settings.gate_jump) if last else None
+    if why is not None and decision.kind == "star":
+        return Decision("theta", f"Θ* of period {period} is refused: {why}")
+    return decision
 
 
 def _loss(model: Announcement) -> float:
@@ -165,12 +174,16 @@ def _parents(
     return periods | thetas | ({f"star/{last - 1}": before.hash()} if before else {})
 
 
-def _report(announced: Announced, period: int, decision: Decision, seconds: dict[str, float]) -> None:
+def _report(
+    announced: Announced, period: int, decision: Decision, seconds: dict[str, float], bound: float
+) -> None:
     _PERIOD.set(period)
     _STAR.set(decision.kind == "star")
     star = announced.model("star", period)
     if star is not None:
         _TRAINED.set(star.trained)
+        if refusal(star.outlook, bound) is not None:
+            _REFUSED.inc()
         if star.score is not None:
             _LOGLOSS.set(_loss(star))
             _AUC.set(math.nan if star.score.auc is None else star.score.auc)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
+import re
 from collections.abc import AsyncIterator
 from importlib.metadata import version
 from importlib.resources import files
+from pathlib import PurePath
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import msgspec
 from fastapi import FastAPI, Request, Response
@@ -17,27 +19,35 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving import metrics
-from serving.request import BadRequest, body_schema, read_ranking
-from serving.service import Service
-from serving.state import Pulse, State
+from serving.answers import Answers, error_of, gives, json_of, takes
+from serving.health import Health, Standing
+from serving.inference import add_inference_protocol
+from serving.request import (
+    BadRequest,
+    RankBody,
+    RecommendBody,
+    ScoreBody,
+    read_pairs,
+    read_ranking,
+    read_search,
+)
+from serving.service import Answer, Scored, Service
+from serving.state import State
+from serving.telling import Telling
 
+#: The header that names a request, and what a caller may name it.
+REQUEST_ID, _ID = "x-request-id", re.compile(r"[\x21-\x7e]{1,128}")
 #: Seconds between two looks at whether the state has changed.
 LOOK = 0.25
-#: Seconds a caller is told to wait where there is no model yet.
-RETRY_AFTER = 2
 #: Names that this machine has for itself.
 _LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
 
-#: Files of the page, by the path they are found at.
-_PAGE = {
-    "/": ("index.html", "text/html"),
-    "/page.js": ("page.js", "text/javascript"),
-    "/chart.js": ("chart.js", "text/javascript"),
-    "/timeline.js": ("timeline.js", "text/javascript"),
-    "/draw.js": ("draw.js", "text/javascript"),
-    "/page.css": ("page.css", "text/css"),
-    "/icon.svg": ("icon.svg", "image/svg+xml"),
+_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+#: Paths at which a file of the page is found by another name than its own.
+_NAMED = {
+    "index.html": ("/", "text/html"),
+    "uPlot.esm.js": ("/uplot.js", _TYPES[".js"]),
+    "uPlot.min.css": ("/uplot.css", _TYPES[".css"]),
 }
 
 _HEADERS = {
@@ -49,6 +59,13 @@ _HEADERS = {
 }
 
 _log = logging.getLogger(__name__)
+
+
+class Versions(msgspec.Struct, frozen=True):
+    """Of `GET /version`."""
+
+    serving: Standing | None
+    program: str
 
 
 def create_app(service: Service) -> FastAPI:
@@ -63,85 +80,83 @@ def create_app(service: Service) -> FastAPI:
     app.add_middleware(Guard)
     app.add_exception_handler(BadRequest, _bad_request)
     app.add_exception_handler(HTTPException, _not_here)
-    app.add_exception_handler(Exception, _failed)
+    answers = Answers(service)
+    most = service.settings.max_candidates
 
-    @app.post("/rank", openapi_extra=_rank_body())
+    @app.post("/rank", openapi_extra=takes(RankBody), responses=gives(Answer))
     async def rank(request: Request) -> Response:
         """The best k of the candidates for a user, best first."""
-        status, began = 500, time.perf_counter()
-        try:
-            body = await read_body(request, service.settings.max_body)
-            began = time.perf_counter()
-            answer = service.rank(read_ranking(body, service.settings.max_candidates))
-            response, status = _json(answer), 200
-            service.latencies.add(spent := time.perf_counter() - began)
-            metrics.LATENCY.observe(spent)
-        except BadRequest as error:
-            status = error.status
-            raise
-        finally:
-            metrics.REQUESTS.labels(str(status)).inc()
-        return response
+        return await answers.one(request, lambda body: service.rank(read_ranking(body, most)))
 
-    @app.get("/healthz")
+    @app.post("/score", openapi_extra=takes(ScoreBody), responses=gives(Scored))
+    async def score(request: Request) -> Response:
+        """A score for each pair of user and item."""
+        return await answers.one(request, lambda body: service.score(read_pairs(body, most)))
+
+    @app.post("/recommend", openapi_extra=takes(RecommendBody), responses=gives(Answer))
+    async def recommend(request: Request) -> Response:
+        """The best k of the whole catalogue for a user, without what the user's history holds."""
+        return await answers.last(request, lambda body: service.recommend(read_search(body, most)))
+
+    @app.get("/healthz", responses=gives(Health))
     async def healthz() -> Response:
-        """200 where a model answers, 503 where none does yet."""
-        return _json(service.state.health, 200 if service.served else 503)
+        """200 where a model answers, 503 where none does yet, or where this process is about to end."""
+        return json_of(service.telling.health, 200 if service.ready else 503)
 
-    @app.get("/version")
+    @app.get("/version", responses=gives(Versions))
     async def served_version() -> Response:
         """The model that answers, and this program's version."""
         served = service.served
-        model = msgspec.to_builtins(served.standing) if served else None
-        return _json({"serving": model, "program": version("asmg-stream")})
+        return json_of(Versions(served.standing if served else None, version("asmg-stream")))
 
-    @app.get("/state")
+    @app.get("/state", responses=gives(State))
     async def state() -> Response:
         """All that the page shows."""
-        return _json(service.state)
+        return Response(service.telling.whole(), media_type="application/json")
 
     @app.get("/events")
     async def events() -> EventSourceResponse:
-        """The state once (`state`), then its changes: `pulse` has no periods, `state` has all of it."""
+        """The state once (`state`), then its changes (`periods` and `pulse`, see `changes`)."""
         return EventSourceResponse(changes(service), ping=15, sep="\n")
 
-    for path, (name, kind) in _PAGE.items():
-        _add_file(app, path, files("serving").joinpath("page", name).read_bytes(), kind)
+    add_inference_protocol(app, service, answers)
+    for file in files("serving").joinpath("page").iterdir():
+        suffix = PurePath(file.name).suffix
+        if file.name in _NAMED:
+            _add_file(app, *_NAMED[file.name], file.read_bytes())
+        elif suffix in _TYPES:
+            _add_file(app, f"/{file.name}", _TYPES[suffix], file.read_bytes())
     return app
 
 
 async def changes(service: Service) -> AsyncIterator[ServerSentEvent]:
-    """Events as long as the service is not closing, at most one per `LOOK`."""
-    last: State | None = None
-    pulse: Pulse | None = None
+    """Events as long as the service is not closing, at most two per `LOOK`.
+
+    `state` once: all of it. Then `periods`: the rows that are new or other than before, and the numbers of
+    all that are listed; `pulse`: what else has changed, with the newest moment and the newest swap. Where a
+    change of the periods was missed, `state` comes again.
+    """
+    last: Telling | None = None
     while not service.closing:
-        state = service.state
-        if last is None or state.periods is not last.periods:
-            yield ServerSentEvent(msgspec.json.encode(state).decode(), event="state")
-            pulse = state.pulse()
-        elif state is not last and (now := state.pulse()) != pulse:
-            yield ServerSentEvent(msgspec.json.encode(now).decode(), event="pulse")
-            pulse = now
-        last = state
+        told = service.telling
+        if last is None or told.number not in (last.number, last.number + 1):
+            yield _event("state", told.whole())
+        elif told is not last:
+            if told.number != last.number:
+                yield _event("periods", told.changed)
+            if told.pulse != last.pulse:
+                yield _event("pulse", told.pulse)
+        last = told
         await asyncio.sleep(LOOK)
 
 
-async def read_body(request: Request, limit: int) -> bytes:
-    """The body. Raises: BadRequest: it has more than `limit` bytes; no more of them are read."""
-    line = f"the body has more than the {limit:,} bytes that are allowed (setting serving.max_body)"
-    told = request.headers.get("content-length", "")
-    if told.isdigit() and int(told) > limit:
-        raise BadRequest(413, line)
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise BadRequest(413, line)
-    return bytes(body)
+def _event(name: str, content: bytes) -> ServerSentEvent:
+    return ServerSentEvent(content.decode(), event=name)
 
 
 class Guard:
-    """Answers nobody but this machine's own callers, and says in headers what the page may do.
+    """Answers nobody but this machine's own callers; says in headers what the page may do, and by which id a
+    request is known: the caller's own (`x-request-id`), or one that nobody else has.
 
     A name that is not this machine's (a page elsewhere whose name was pointed here) and a request that a page
     from elsewhere sends are refused: the API asks for no token.
@@ -156,15 +171,31 @@ class Guard:
             await self._app(scope, receive, send)
             return
 
+        asked = Headers(scope=scope)
+        told = asked.get(REQUEST_ID, "")
+        scope["request_id"] = told if _ID.fullmatch(told) else uuid4().hex
+
+        begun = False
+
         async def with_headers(message: Message) -> None:
+            nonlocal begun
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(_HEADERS)
+                begun = True
+                MutableHeaders(scope=message).update(_HEADERS | {REQUEST_ID: scope["request_id"]})
             await send(message)
 
-        if refusal := _refusal(Headers(scope=scope)):
-            await _error(403, refusal)(scope, receive, with_headers)
-        else:
+        if refusal := _refusal(asked):
+            await error_of(403, refusal)(scope, receive, with_headers)
+            return
+        try:
             await self._app(scope, receive, with_headers)
+        except Exception as error:
+            named, path = scope["request_id"], scope["path"]
+            _log.error("request %s to %s failed", named, path, exc_info=error)
+            if begun:
+                raise  # the connection ends: half an answer is none
+            line = f"{scope['method']} {path} failed; the log of serving says why, of request {named}"
+            await error_of(500, line)(scope, receive, with_headers)
 
 
 def _refusal(headers: Headers) -> str | None:
@@ -183,38 +214,18 @@ def _name(address: str) -> str | None:
         return None
 
 
-def _rank_body() -> dict[str, object]:
-    schema = body_schema()
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
-
-
-def _add_file(app: FastAPI, path: str, content: bytes, kind: str) -> None:
+def _add_file(app: FastAPI, path: str, kind: str, content: bytes) -> None:
     async def file() -> Response:
         return Response(content, media_type=kind, headers={"cache-control": "no-cache"})
 
     app.add_api_route(path, file, include_in_schema=False)
 
 
-def _json(content: object, status: int = 200) -> Response:
-    return Response(msgspec.json.encode(content), status, media_type="application/json")
-
-
-def _error(status: int, line: str) -> Response:
-    response = _json({"error": " ".join(line.split())}, status)
-    if status == 503:
-        response.headers["retry-after"] = str(RETRY_AFTER)
-    return response
-
-
 async def _bad_request(_request: Request, error: Exception) -> Response:
     assert isinstance(error, BadRequest)
-    return _error(error.status, str(error))
+    return error_of(error.status, str(error))
 
 
 async def _not_here(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _error(error.status_code, f"{request.method} {request.url.path}: {error.detail}")
-
-
-async def _failed(request: Request, _error_raised: Exception) -> Response:
-    return _error(500, f"{request.method} {request.url.path} failed; the log of serving says why")
+    return error_of(error.status_code, f"{request.method} {request.url.path}: {error.detail}")

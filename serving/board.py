@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from stream.records import Announcement, Kind, Manifest, Shadow
+from stream.records import Announcement, Drift, Kind, Manifest, Shadow
 from trainer.announced import Announced
 
 
@@ -78,6 +78,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     gate: str | None  # and why
     seconds: Seconds
     freshness_seconds: float | None  # last event to served
+    drift: Drift | None = None  # of items' popularity from the period before; None where not told
 
 
 def rows(announced: Announced, swaps: Mapping[int, Swap]) -> list[Row]:
@@ -133,6 +134,7 @@ def _row(announced: Announced, manifest: Manifest, unused: Unused, swap: Swap | 
             close_to_served=_between(manifest.closed_at, awaited.swapped_at) if awaited else None,
         ),
         freshness_seconds=_between(manifest.last_event_at, awaited.swapped_at) if awaited else None,
+        drift=theta.drift if theta else None,
     )
 
 

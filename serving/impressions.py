@@ -12,7 +12,6 @@ from uuid import uuid4
 import msgspec
 import pyarrow as pa
 
-from serving import metrics
 from stream.errors import BrokerError
 from stream.kafka import Writer
 from stream.replay.encode import partition_of
@@ -70,6 +69,8 @@ class ImpressionLog:
     def __init__(self, kafka: Mapping[str, object], topic: str, partitions: int) -> None:
         self._kafka, self._topic, self._partitions = kafka, topic, partitions
         self._writer = Writer(kafka)
+        self._written = self._lost = 0
+        self._told = (0, 0)
         self._waiting: queue.Queue[list[Impression] | None] = queue.Queue(WAITING)
         self._thread = threading.Thread(target=self._run, name="impressions", daemon=True)
         self._thread.start()
@@ -81,6 +82,11 @@ class ImpressionLog:
         except queue.Full:
             return False
         return True
+
+    def counted(self) -> tuple[int, int]:
+        """Impressions that Kafka has taken, and those that it did not, since this was last asked."""
+        before, self._told = self._told, (self._written, self._lost)
+        return self._told[0] - before[0], self._told[1] - before[1]
 
     def close(self) -> None:
         """Write what waits, then end."""
@@ -105,8 +111,8 @@ class ImpressionLog:
             for one, user, place in zip(impressions, users, places, strict=True):
                 self._writer.write(self._topic, msgspec.json.encode(one), key=user.encode(), partition=place)
             self._writer.flush()
-            metrics.IMPRESSIONS.inc(len(impressions))
+            self._written += len(impressions)
         except BrokerError as error:
-            metrics.IMPRESSIONS_LOST.inc(len(impressions))
+            self._lost += len(impressions)
             _log.error("up to %d impressions are lost: %s", len(impressions), error)
             self._writer = Writer(self._kafka)

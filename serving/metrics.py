@@ -7,9 +7,9 @@ from prometheus_client import Counter, Gauge, Histogram
 #: Bounds of a request's time, in seconds.
 _TIMES = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0)
 
-REQUESTS = Counter("asmg_serving_requests", "Requests to rank, by HTTP status", ["status"])
+REQUESTS = Counter("asmg_serving_requests", "Requests for scores, by HTTP status", ["status"])
 LATENCY = Histogram(
-    "asmg_serving_rank_seconds", "Time of a ranking, body read to answer made", buckets=_TIMES
+    "asmg_serving_rank_seconds", "Time of an answer, body read to answer made", buckets=_TIMES
 )
 UNKNOWN_USERS = Counter("asmg_serving_unknown_users", "Rankings for a user that the model has not seen")
 UNKNOWN_ITEMS = Counter("asmg_serving_unknown_items", "Candidates that the model has not seen")
@@ -23,4 +23,6 @@ REFUSED = Counter(
 VERSION = Gauge("asmg_serving_version", "Version that answers")
 STAR = Gauge("asmg_serving_serves_star", "1 if a generated model answers, else 0")
 HISTORIES = Gauge("asmg_serving_histories", "Users whose history is held")
+HISTORIES_BEHIND = Gauge("asmg_serving_histories_behind", "Records of histories not taken yet")
+PROCESSES = Gauge("asmg_serving_processes", "Processes that answer")
 UNREADABLE = Gauge("asmg_serving_unreadable_records", "Records of the followed topics that nobody can read")

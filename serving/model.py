@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn.functional import embedding
+from torch.nn.functional import embedding, embedding_bag
 
+from serving.catalogue import Catalogue, Column
+from serving.taste import Items, Taste
 from stream.samples import take_lists
 from trainer.activity import INACTIVE
-from trainer.batches import POOLING_EPSILON, Bags, Batch
-from trainer.catalogue import Catalogue, Ints
-from trainer.model import Theta, forward, initial_rows, with_slot
+from trainer.batches import POOLING_EPSILON
+from trainer.catalogue import Ints
+from trainer.model import Theta, initial_rows, with_slot
 from trainer.settings import TrainerSettings
 from trainer.vocabulary import UNKNOWN, Vocabulary
+
+#: Items that a search of the whole catalogue scores between two chances for other requests.
+BLOCK = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +31,12 @@ class Scores:
 
     logits: npt.NDArray[np.float32]  # [n] in the candidates' order
     unknown_user: bool  # the model's user table grows and has no row for the user
-    unknown_items: int  # candidates that no period of the model has seen
+    known: npt.NDArray[np.bool_]  # [n] a period of the model has seen the candidate
+
+    @property
+    def unknown_items(self) -> int:
+        """Candidates scored from initial vectors."""
+        return int(len(self.known) - self.known.sum())
 
 
 class Model:
@@ -46,6 +56,8 @@ class Model:
         """activity: [rows, 3] of user and item table (`activity_inputs`), for a model that reads it."""
         self.theta, self.catalogue, self._activity = theta, catalogue, activity
         self._settings, self._seed = settings, seed
+        # Matrix factorisation has a bias last in its rows, a generator may have put one behind the others'.
+        self._width = settings.embedding if "kernel1" in theta.mlp else theta.tables["item"].shape[1] - 1
         # One more list, an empty one, is that of every item without a number.
         last = catalogue.category_offsets[-1:]
         self._category_offsets = np.concatenate([catalogue.category_offsets, last])
@@ -61,95 +73,154 @@ class Model:
 
         given: categories by item that count before the catalogue's, as those of a newer sample would.
         """
-        n, ids = len(candidates), [*candidates, *history]
+        ids = [*candidates, *history]
         with torch.inference_mode():
-            user_row, new_user = _rows(self.catalogue.users, [user])
-            numbers = self.catalogue.items.look_up(ids)  # [n + history]
-            item_rows, new_items = self._item_rows(ids, numbers)
-            rows = {"user": torch.from_numpy(user_row), "item": torch.from_numpy(item_rows)}
-            tables = {
-                "user": self._vectors("user", user_row, new_user),
-                "item": self._vectors("item", item_rows, new_items),
-            }
-            category = None
-            if self.catalogue.categories is not None:
-                category, rows["category"], tables["category"] = self._categories(ids, numbers, given or {})
-            batch = Batch(
-                rows=rows,
-                user=torch.zeros(n, dtype=torch.int64),
-                item=torch.arange(n),
-                item_row=torch.arange(len(ids)),
-                category=category,
-                history=_same_history(n, len(history)),
-                label=torch.zeros(n),
-                activity=self._activity_of(item_rows[:n], user_row),
-            )
-            logits: npt.NDArray[np.float32] = forward(tables, self.theta.mlp, batch).numpy()
-        return Scores(logits, bool(new_user), int(np.count_nonzero(numbers[:n] == UNKNOWN)))
+            items, numbers = self._items(ids, given or {})
+            candidate, past = items.split(len(candidates))
+            taste, unknown = self._taste(user, past)
+            logits: npt.NDArray[np.float32] = taste.logits(candidate).numpy()
+        return Scores(logits, unknown, numbers[: len(candidates)] != UNKNOWN)
+
+    def search(
+        self, user: str, history: Sequence[str], k: int, categories: Sequence[str] | None = None
+    ) -> Iterator[Best | None]:
+        """The best k items of the catalogue that the history does not hold, exactly.
+
+        Yields None after every block of the catalogue, and what was found at last. categories: only items
+        that have one of these; None: all.
+        """
+        with torch.inference_mode():
+            past, numbers = self._items(list(history), {})
+            taste, unknown = self._taste(user, past)
+        wanted = None if categories is None else self._rows_of_categories(categories)
+        best, logits = np.zeros(0, np.int64), np.zeros(0, np.float32)
+        for begin in range(0, len(self.catalogue.items), BLOCK):
+            among = np.arange(begin, min(begin + BLOCK, len(self.catalogue.items)))
+            if wanted is not None:
+                among = among[self._has(among, wanted)]
+            among = np.setdiff1d(among, numbers, assume_unique=False)
+            with torch.inference_mode():
+                found = taste.logits(self._numbered(among)).numpy()
+            best, logits = np.concatenate([best, among]), np.concatenate([logits, found])
+            first = np.argsort(-logits, kind="stable")[:k]  # of equal ones the item that was there earlier
+            best, logits = best[first], logits[first]
+            yield None
+        yield Best(self.catalogue.items.names.take(best).to_pylist(), logits, unknown)
 
     def categories_of(self, item: str, given: Mapping[str, Sequence[str]]) -> Sequence[str]:
         """The names an item is shown with: those given, else the catalogue's (a hashed table has none)."""
         known = self.catalogue.categories
-        if item in given or known is None or known.buckets is not None:
+        if item in given or known is None or isinstance(known, Vocabulary):
             return given.get(item, ())
         _, rows = self._catalogued(self.catalogue.items.look_up([item]))
-        return [known.ids[row] for row in rows.tolist()]
+        return [known.name(row) for row in rows.tolist()]
 
-    def _activity_of(self, items: Ints, user: Ints) -> Tensor | None:
-        """[n, 6] how active the candidates and the user were in the model's period; unknown ones were not."""
-        if self._activity is None:
-            return None
-        rows = {"item": items, "user": np.repeat(user, len(items))}
-        inputs = []
-        for name, mine in rows.items():
-            found = self._activity[name][np.maximum(mine, 0)]
-            found[mine < 0] = INACTIVE
-            inputs.append(found)
-        return torch.from_numpy(np.concatenate(inputs, axis=1))
+    def _taste(self, user: str, history: Items) -> tuple[Taste, bool]:
+        """The user's side, and whether the user has no row."""
+        row, new = _rows(self.catalogue.users, [user])
+        vector = self._vectors("user", row, new)[0]
+        activity = None
+        if self._activity is not None:
+            activity = torch.from_numpy(INACTIVE if new else self._activity["user"][row[0]])
+        return Taste(self.theta.mlp, vector, history, activity, self._width), bool(new)
+
+    def _items(self, ids: Sequence[str], given: Mapping[str, Sequence[str]]) -> tuple[Items, Ints]:
+        """Items by id, whatever is known of them, and their numbers [n], UNKNOWN where they have none."""
+        numbers = self.catalogue.items.look_up(ids)
+        rows, new = self._item_rows(ids, numbers)
+        offsets, category, unseen = self._listed(ids, numbers, given)
+        return self._read(rows, new, offsets, category, unseen), numbers
+
+    def _numbered(self, numbers: Ints) -> Items:
+        """Items that have numbers."""
+        return self._read(self.catalogue.item_row[numbers], [], *self._catalogued(numbers), [])
+
+    def _read(self, rows: Ints, new: list[str], offsets: Ints, category: Ints, unseen: list[str]) -> Items:
+        """Items at `rows` of their table, with lists of rows of categories.
+
+        new, unseen: items and categories that have no row: number -1, -2, … among the rows.
+        """
+        table = self._vectors("item", rows, new)
+        vectors, bias = table[:, : self._width], None
+        if table.shape[1] > self._width:
+            bias = table[:, self._width]
+        if self.catalogue.categories is not None:
+            lengths = np.diff(offsets)
+            weight = np.repeat((1.0 / (lengths + POOLING_EPSILON)).astype(np.float32), lengths)
+            pooled = self._pooled(category, unseen, offsets, weight)
+            vectors = torch.cat([vectors, pooled], 1)
+        activity = None
+        if self._activity is not None:
+            found = self._activity["item"][np.maximum(rows, 0)]
+            if new:
+                found[rows < 0] = INACTIVE
+            activity = torch.from_numpy(found)
+        return Items(vectors, bias, activity)
 
     def _item_rows(self, ids: Sequence[str], numbers: Ints) -> tuple[Ints, list[str]]:
         """Rows of the item table, and the ids that have none: number -1, -2, … among the rows."""
-        rows = np.full(len(ids), UNKNOWN, np.int64)
         known = numbers != UNKNOWN
+        if known.all():
+            return self.catalogue.item_row[numbers].astype(np.int64), []
+        rows = np.full(len(ids), UNKNOWN, np.int64)
         rows[known] = self.catalogue.item_row[numbers[known]]
         others = np.flatnonzero(~known)
-        if len(others):
-            rows[others], new = _rows(self.catalogue.item_table, [ids[place] for place in others.tolist()])
-            return rows, new
-        return rows, []
+        rows[others], new = _rows(self.catalogue.item_table, [ids[place] for place in others.tolist()])
+        return rows, new
 
-    def _categories(
+    def _listed(
         self, ids: Sequence[str], numbers: Ints, given: Mapping[str, Sequence[str]]
-    ) -> tuple[Bags, Tensor, Tensor]:
-        """The items' lists of categories, the rows they touch, and those rows' vectors."""
-        assert self.catalogue.categories is not None
+    ) -> tuple[Ints, Ints, list[str]]:
+        """Offsets and rows of the items' categories, and the names without a row: number -1, -2, … there."""
         offsets, rows = self._catalogued(numbers)
-        new: list[str] = []
-        if said := {place: given[one] for place, one in enumerate(ids) if one in given}:
-            names = [name for each in said.values() for name in each]
-            told, new = _rows(self.catalogue.categories, names)
-            ends = np.cumsum([len(each) for each in said.values()])
-            lists = np.arange(len(ids))
-            lists[list(said)] = len(ids) + np.arange(len(said))
-            joint = np.concatenate([offsets, offsets[-1] + ends])
-            offsets, rows = take_lists(joint, np.concatenate([rows, told]), lists)
-        lengths = np.diff(offsets)
-        weight = np.repeat((1.0 / (lengths + POOLING_EPSILON)).astype(np.float32), lengths)
-        bags = Bags(torch.arange(len(rows)), torch.from_numpy(offsets[:-1]), torch.from_numpy(weight))
-        return bags, torch.from_numpy(rows), self._vectors("category", rows, new)
+        said = {place: given[one] for place, one in enumerate(ids) if one in given} if given else {}
+        if not said or self.catalogue.categories is None:
+            return offsets, rows, []
+        names = [name for each in said.values() for name in each]
+        told, new = _rows(self.catalogue.categories, names)
+        ends = np.cumsum([len(each) for each in said.values()])
+        lists = np.arange(len(ids))
+        lists[list(said)] = len(ids) + np.arange(len(said))
+        joint = np.concatenate([offsets, offsets[-1] + ends])
+        offsets, rows = take_lists(joint, np.concatenate([rows, told]), lists)
+        return offsets, rows, new
 
     def _catalogued(self, numbers: Ints) -> tuple[Ints, Ints]:
         """Offsets and category rows of item numbers, one item after the other; none of an UNKNOWN one."""
         lists = np.where(numbers == UNKNOWN, len(self.catalogue.items), numbers)
         return take_lists(self._category_offsets, self.catalogue.category, lists)
 
+    def _rows_of_categories(self, names: Sequence[str]) -> Ints:
+        """Rows of the categories of these names that the model knows."""
+        known = self.catalogue.categories
+        if known is None:
+            return np.zeros(0, np.int64)
+        rows = known.look_up(names)
+        found: Ints = rows[rows != UNKNOWN]
+        return found
+
+    def _has(self, numbers: Ints, wanted: Ints) -> npt.NDArray[np.bool_]:
+        """[n] whether an item has one of the wanted categories."""
+        offsets, rows = self._catalogued(numbers)
+        hits = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.isin(rows, wanted))])
+        found: npt.NDArray[np.bool_] = hits[offsets[1:]] > hits[offsets[:-1]]
+        return found
+
+    def _pooled(self, rows: Ints, new: list[str], offsets: Ints, weight: npt.NDArray[np.float32]) -> Tensor:
+        """[n, e] the mean vector of each item's categories; zero where it has none."""
+        if new:
+            index, table = torch.arange(len(rows)), self._vectors("category", rows, new)
+        else:
+            index, table = torch.from_numpy(rows), self.theta.tables["category"]
+        at, weights = torch.from_numpy(offsets[:-1]).to(index.dtype), torch.from_numpy(weight)
+        return embedding_bag(index, table, at, mode="sum", per_sample_weights=weights)
+
     def _vectors(self, name: str, rows: Ints, new: list[str]) -> Tensor:
         """[len(rows), e] the rows of a table, and for -1, -2, … the initial vectors of `new`."""
-        table = self.theta.tables[name]
+        table, index = self.theta.tables[name], torch.from_numpy(rows)
         if not new:
-            return embedding(torch.from_numpy(rows), table)
+            return embedding(index, table)
         known = torch.from_numpy(rows >= 0)
-        index = torch.from_numpy(rows)
         vectors = torch.empty(len(rows), table.shape[1])
         vectors[known] = table[index[known]]
         initial = initial_rows(self._settings, self._seed, name, new)
@@ -157,19 +228,20 @@ class Model:
         return vectors
 
 
-def _rows(column: Vocabulary, ids: Sequence[str]) -> tuple[Ints, list[str]]:
+@dataclass(frozen=True, eq=False)
+class Best:
+    """What a search found, best first."""
+
+    items: list[str]
+    logits: npt.NDArray[np.float32]
+    unknown_user: bool
+
+
+def _rows(column: Column, ids: Sequence[str]) -> tuple[Ints, list[str]]:
     """Rows of the ids, and those that have none: number -1, -2, … among the rows."""
     rows = column.look_up(ids)
     unknown = np.flatnonzero(rows == UNKNOWN)
+    if not len(unknown):
+        return rows, []
     rows[unknown] = -1 - np.arange(len(unknown))
     return rows, [ids[place] for place in unknown.tolist()]
-
-
-def _same_history(n: int, length: int) -> Bags:
-    """n times the list of the places that follow the first n."""
-    weight = np.float32(1.0 / (length + POOLING_EPSILON))
-    return Bags(
-        torch.arange(n, n + length).repeat(n),
-        torch.arange(n) * length,
-        torch.full((n * length,), float(weight)),
-    )

@@ -1,41 +1,64 @@
-"""The service behind the API: the model that answers, and what else an answer needs."""
+"""The service behind the API: the models that answer, and what else an answer needs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
-from serving import metrics
 from serving.health import Standing
 from serving.histories import Histories
 from serving.impressions import Impression, Shown
-from serving.model import Model
-from serving.request import BadRequest, Ranking
+from serving.model import Best, Model, Scores
+from serving.request import BadRequest, Pairs, Ranking, Search
 from serving.settings import ServingSettings
-from serving.state import NOTHING, Latencies, State
+from serving.tally import Tally
+from serving.telling import Teller
 from stream.records import Kind
 
 
-class Item(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One ranked item; `impression_id` is there where the answer was logged, for its click to name."""
+class Item(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One ranked item; what a request does not ask for is left out."""
 
     item_id: str
     score: float  # probability of a click, as the model has it
-    impression_id: str | None = None
+    impression_id: str | None = None  # where the answer was logged, for its click to name
+    theta: float | None = None  # explained: what Θ says
+    star: float | None = None  # explained: what Θ* says
+    known: bool | None = None  # explained: some period of the model has seen it
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """A ranking, best first; items of equal score keep the request's order."""
+class Explained(msgspec.Struct, frozen=True):
+    """Versions of the two models whose scores stand side by side; None where there is no such model."""
 
-    version: int
+    theta: int | None
+    star: int | None
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A ranking, best first; items of equal score keep the request's order, or the catalogue's."""
+
+    model_version: int
     kind: Kind
     items: list[Item]
     unknown_user: bool  # scored from the initial vector
     unknown_items: int  # candidates scored from initial vectors
+    history: list[str] | None = None  # explained: what the user has taken to, newest first
+    explained: Explained | None = None
+
+
+class Scored(msgspec.Struct, frozen=True, kw_only=True):
+    """Scores of pairs, in the request's order."""
+
+    model_version: int
+    kind: Kind
+    scores: list[float]  # probabilities of a click
+    unknown_users: int
+    unknown_items: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +67,15 @@ class Served:
 
     model: Model
     standing: Standing
+
+
+@dataclass(frozen=True, eq=False)
+class Other:
+    """A model that is there for comparisons."""
+
+    model: Model
+    kind: Kind
+    version: int
 
 
 class Shelf(Protocol):
@@ -64,44 +96,141 @@ class Service:
     ) -> None:
         self.settings, self.histories = settings, histories
         self.served: Served | None = None
-        self.state: State = NOTHING
-        self.latencies = Latencies()
+        self.beside: Other | None = None
+        self.telling = Teller().telling
+        self.tally = Tally()
         self.closing = False
         self._shelf, self._now = shelf, now
 
+    @property
+    def ready(self) -> bool:
+        """Whether a request that comes now is answered by a model."""
+        return self.served is not None and not self.closing
+
     def rank(self, asked: Ranking) -> Answer:
         """The best k candidates. Raises: BadRequest: no model yet, or the answer cannot be logged."""
-        served = self.served
-        if served is None:
-            raise BadRequest(503, "no model serves yet: the first period has not been learnt; ask again soon")
-        model, standing = served.model, served.standing
+        served = self._ready()
         history = self.histories.of(asked.user)
-        scores = model.score(asked.user, history, asked.candidates, asked.categories)
+        scores = served.model.score(asked.user, history, asked.candidates, asked.categories)
         best = np.argsort(-scores.logits, kind="stable")[: asked.k]
         items = [asked.candidates[place] for place in best.tolist()]
-        chances = 1 / (1 + np.exp(-np.clip(scores.logits[best].astype(np.float64), -700, 700)))
-        ids = self._log(asked, items, served) if asked.log else [None] * len(items)
-        metrics.UNKNOWN_USERS.inc(scores.unknown_user)
-        metrics.UNKNOWN_ITEMS.inc(scores.unknown_items)
-        return Answer(
-            version=standing.version,
-            kind=standing.kind,
-            items=list(map(Item, items, chances.tolist(), ids)),
+        chances = probabilities(scores.logits[best])
+        ids = self._log(asked.user, items, asked.categories, served) if asked.log else None
+        self._count(scores.unknown_user, scores.unknown_items)
+        answer = Answer(
+            model_version=served.standing.version,
+            kind=served.standing.kind,
+            items=_items(items, chances, ids),
             unknown_user=scores.unknown_user,
             unknown_items=scores.unknown_items,
         )
+        return self._explained(answer, asked, history, scores.known[best]) if asked.explain else answer
 
-    def _log(self, asked: Ranking, items: list[str], served: Served) -> list[str]:
+    def score(self, asked: Pairs) -> Scored:
+        """A score per pair. Raises: BadRequest: no model yet."""
+        served = self._ready()
+        logits = np.zeros(len(asked.users), np.float32)
+        unknown_users = unknown_items = 0
+        for user, places in _by_user(asked.users).items():
+            candidates = [asked.items[place] for place in places]
+            scores = served.model.score(user, self.histories.of(user), candidates, asked.categories)
+            logits[places] = scores.logits
+            unknown_users += scores.unknown_user
+            unknown_items += scores.unknown_items
+        self._count(unknown_users, unknown_items)
+        return Scored(
+            model_version=served.standing.version,
+            kind=served.standing.kind,
+            scores=probabilities(logits),
+            unknown_users=unknown_users,
+            unknown_items=unknown_items,
+        )
+
+    def recommend(self, asked: Search) -> Iterator[Answer | None]:
+        """The best k of the whole catalogue that the user's history does not hold; before it, None after
+        every part of the catalogue. Raises: BadRequest: no model yet, or the answer cannot be logged.
+        """
+        served = self._ready()
+        history = self.histories.of(asked.user)
+        found: Best | None = None
+        for found in served.model.search(asked.user, history, asked.k, asked.categories):
+            if found is None:
+                yield None
+        assert found is not None
+        ids = self._log(asked.user, found.items, {}, served) if asked.log else None
+        self._count(found.unknown_user, 0)
+        yield Answer(
+            model_version=served.standing.version,
+            kind=served.standing.kind,
+            items=_items(found.items, probabilities(found.logits), ids),
+            unknown_user=found.unknown_user,
+            unknown_items=0,
+        )
+
+    def _ready(self) -> Served:
+        if self.served is None:
+            raise BadRequest(503, "no model serves yet: the first period has not been learnt; ask again soon")
+        return self.served
+
+    def _count(self, unknown_users: int, unknown_items: int) -> None:
+        self.tally.unknown["users"] += unknown_users
+        self.tally.unknown["items"] += unknown_items
+
+    def _explained(
+        self, answer: Answer, asked: Ranking, history: Sequence[str], known: npt.NDArray[np.bool_]
+    ) -> Answer:
+        """The answer with the scores of Θ and Θ* side by side."""
+        items = [one.item_id for one in answer.items]
+        scores: dict[Kind, list[float]] = {answer.kind: [one.score for one in answer.items]}
+        versions: dict[Kind, int] = {answer.kind: answer.model_version}
+        if (other := self.beside) is not None and other.kind != answer.kind:
+            said: Scores = other.model.score(asked.user, history, items, asked.categories)
+            scores[other.kind], versions[other.kind] = probabilities(said.logits), other.version
+        replace = msgspec.structs.replace
+        return replace(
+            answer,
+            items=[
+                replace(one, known=seen, **{kind: each[place] for kind, each in scores.items()})
+                for place, (one, seen) in enumerate(zip(answer.items, known.tolist(), strict=True))
+            ],
+            history=list(history),
+            explained=Explained(versions.get("theta"), versions.get("star")),
+        )
+
+    def _log(
+        self, user: str, items: list[str], given: Mapping[str, Sequence[str]], served: Served
+    ) -> list[str]:
         """Ids of the impressions that `events` will be given."""
         ts = self._now()
         if ts is None:
             raise BadRequest(
                 503, "nothing can be logged yet: the stream's time is unknown before its first sample"
             )
-        categories = [served.model.categories_of(item, asked.categories) for item in items]
-        shown = Shown(asked.user, items, categories, ts, served.standing.version).impressions()
+        categories = [served.model.categories_of(item, given) for item in items]
+        shown = Shown(user, items, categories, ts, served.standing.version).impressions()
         if not self._shelf.add(shown):
             raise BadRequest(
                 503, "nothing can be logged now: Kafka takes no impressions; ask again, or without log"
             )
         return [one.impression_id for one in shown]
+
+
+def probabilities(logits: npt.NDArray[np.float32]) -> list[float]:
+    """σ of each."""
+    chances: list[float] = (1 / (1 + np.exp(-np.clip(logits.astype(np.float64), -700, 700)))).tolist()
+    return chances
+
+
+def _items(items: Sequence[str], chances: Sequence[float], ids: Sequence[str] | None) -> list[Item]:
+    return [
+        Item(item_id=item, score=chance, impression_id=ids[place] if ids else None)
+        for place, (item, chance) in enumerate(zip(items, chances, strict=True))
+    ]
+
+
+def _by_user(users: Sequence[str]) -> dict[str, list[int]]:
+    """Places by user, in order of first appearance."""
+    found: dict[str, list[int]] = {}
+    for place, user in enumerate(users):
+        found.setdefault(user, []).append(place)
+    return found

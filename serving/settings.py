@@ -19,13 +19,26 @@ class ServingSettings(BaseModel):
     host: str = Field(default="127.0.0.1", description="address to listen on; only loopback is allowed")
     port: int = Field(default=8080, ge=0, le=65535, description="port of API and page; 0: any free port")
     port_file: Path | None = Field(default=None, description="file that is told the port that was bound")
-    max_candidates: int = Field(default=10_000, ge=1, description="candidates one request may name")
+    max_candidates: int = Field(
+        default=10_000, ge=1, description="candidates or pairs one request may name, items it may ask for"
+    )
     max_body: int = Field(default=4 * 1024 * 1024, ge=1024, description="bytes of a request's body")
     clock: Literal["wall", "stream"] = Field(
         default="wall",
         description="what stamps logged impressions; stream: the largest event time of the samples (replays)",
     )
-    threads: int = Field(default=1, ge=1, description="torch threads")
+    threads: int = Field(default=1, ge=1, description="torch threads of a process that answers")
+    workers: int = Field(
+        default=1, ge=1, le=64, description="processes that answer; they share the model's tables in memory"
+    )
+    max_wait: int = Field(
+        default=100, ge=1, description="ms of waiting that a request is let in for; beyond, 429 at once"
+    )
+    compare: bool = Field(
+        default=True,
+        description="also keep the other of Θ and Θ* of the version that serves, for explanations: its "
+        "tables once more in memory",
+    )
     metrics_port: int = Field(
         default=9104, ge=0, le=65535, description="port of Prometheus metrics on 127.0.0.1; 0: any free port"
     )

@@ -5,20 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
-import numpy as np
 
 from serving.board import Row
 from serving.health import Health, Standing, health
-from stream.records import Manifest
+from stream.records import Kind, Manifest
 
 #: Fates of events that `counts` names, all of them, also before the first period.
 FATES = ("used", "pending", "late", "delayed", "duplicate", "dead", "produced")
-
-#: Requests over which the percentiles of latency are taken.
-REMEMBERED = 2048
-
-#: Periods that the state lists at most, the last ones.
-LISTED = 500
 
 
 class Events(msgspec.Struct, frozen=True):
@@ -29,11 +22,51 @@ class Events(msgspec.Struct, frozen=True):
 
 
 class Requests(msgspec.Struct, frozen=True):
-    """Rankings answered; percentiles over the last `REMEMBERED`, None before the first."""
+    """Requests answered by all processes; rate and percentiles over the last seconds, None without any."""
 
     total: int = 0
+    per_second: float = 0.0
     p50_ms: float | None = None
     p99_ms: float | None = None
+    refused: int = 0  # with 429: more waited than could be answered in time
+
+
+class Process(msgspec.Struct, frozen=True, kw_only=True):
+    """One process that answers, and the model it has; version and kind are None before the first."""
+
+    pid: int
+    version: int | None = None
+    kind: Kind | None = None
+    requests: int = 0
+
+
+class Lag(msgspec.Struct, frozen=True):
+    """What each stage has yet to take."""
+
+    window: int = 0  # records of `events`
+    train: int = 0  # closed periods without Θ
+    generate: int = 0  # closed periods without the gate's word
+    serve: int = 0  # words that this serving has not followed yet: 0 or 1
+    histories: int = 0  # records of `histories`
+
+
+class Moment(msgspec.Struct, frozen=True, kw_only=True):
+    """The second that ended at `at`: what the lines over time are drawn from."""
+
+    at: int  # ms, wall clock
+    events_per_second: float = 0.0
+    requests_per_second: float = 0.0
+    p50_ms: float | None = None
+    p99_ms: float | None = None
+    lag: Lag = Lag()
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """A model taken into service at `at`, ms on the wall clock: a mark on the lines over time."""
+
+    at: int
+    kind: Kind
+    version: int
 
 
 class Pulse(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,12 +78,18 @@ class Pulse(msgspec.Struct, frozen=True, kw_only=True):
     busy_seconds: float  # windowing had input waiting
     events: Events
     requests: Requests
+    processes: Sequence[Process] = ()
+    lag: Lag = Lag()
+    now: Moment | None = None  # the last of `moments`
+    taken: Taken | None = None  # the last of `swaps`
 
 
 class State(Pulse, frozen=True, kw_only=True):
     """All of it."""
 
-    periods: Sequence[Row]  # the last `LISTED`, oldest first
+    periods: Sequence[Row]  # oldest first; of a long run the older ones thinned out
+    moments: Sequence[Moment] = ()  # oldest first, the older ones thinned out
+    swaps: Sequence[Taken] = ()  # oldest first, as far back as `moments`
 
     def pulse(self) -> Pulse:
         """The state less its periods."""
@@ -73,24 +112,3 @@ NOTHING = State(
     requests=Requests(),
     periods=[],
 )
-
-
-class Latencies:
-    """Times of the last rankings. Added to by one thread, summed up by another."""
-
-    def __init__(self) -> None:
-        self.total = 0
-        self._seconds = np.zeros(REMEMBERED)
-
-    def add(self, seconds: float) -> None:
-        """Book one ranking."""
-        self._seconds[self.total % REMEMBERED] = seconds
-        self.total += 1
-
-    def summary(self) -> Requests:
-        """How many, and how fast the last ones were."""
-        total = self.total
-        if total == 0:
-            return Requests()
-        p50, p99 = np.percentile(self._seconds[: min(total, REMEMBERED)], [50, 99]) * 1000
-        return Requests(total, round(float(p50), 3), round(float(p99), 3))

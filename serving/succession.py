@@ -6,15 +6,16 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from typing import Protocol
 
 from serving import metrics
 from serving.board import Row, Swap, rows
+from serving.bundle import Bundle
+from serving.fetch import fetch
 from serving.health import Standing
-from serving.loader import load
-from serving.service import Served, Service
 from serving.words import Words
 from stream.errors import AsmgError, CorruptRecord
-from stream.records import Serve, decode
+from stream.records import Kind, Serve, decode
 from stream.store import Store
 from stream.topics import Topics
 from trainer.announced import Announced
@@ -28,8 +29,20 @@ FALLBACKS = 5
 _log = logging.getLogger(__name__)
 
 
+class Desk(Protocol):
+    """Where requests are answered (`serving.crew.Crew`)."""
+
+    standing: Standing | None
+
+    def bring(self, bundle: Bundle, standing: Standing) -> None:
+        """Answer with this model from now on. Raises: CorruptArtefact: it cannot be used."""
+
+    def put_beside(self, bundle: Bundle, kind: Kind, version: int) -> None:
+        """Keep this model for comparisons. Raises: CorruptArtefact: it cannot be used."""
+
+
 class Succession:
-    """Takes the records of `periods`, `models` and `serve`, and keeps `service.served` at the word's model.
+    """Takes the records of `periods`, `models` and `serve`, and keeps the desk at the word's model.
 
     A model that is refused changes nothing: the last good one serves on. Where nothing serves yet the words
     before are tried, unless an operator holds.
@@ -37,21 +50,21 @@ class Succession:
 
     def __init__(
         self,
-        service: Service,
+        desk: Desk,
         store: Store,
         topics: Topics,
         trainer: TrainerSettings,
-        seed: int,
         now: Callable[[], int],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.announced, self.words = Announced(topics), Words()
         self.swaps: dict[int, Swap] = {}
         self.refused: str | None = None  # why the word's model is not served
-        self._service, self._store, self._topics = service, store, topics
-        self._trainer, self._seed = trainer, seed
+        self._desk, self._store, self._topics = desk, store, topics
+        self._trainer = trainer
         self._now, self._clock = now, clock
         self._retry_at: dict[tuple[str, int], float] = {}
+        self._compared: tuple[Kind, int] | None = None
         self._rows: list[Row] | None = None
 
     def take(self, topic: str, value: bytes | None) -> None:
@@ -77,9 +90,25 @@ class Succession:
             if self._serve(word, awaited):
                 return
 
+    def compare(self) -> None:
+        """Put the other of Θ and Θ* of the version that serves beside it, once it is there."""
+        serving = self._desk.standing
+        if serving is None:
+            return
+        name: tuple[Kind, int] = ("theta" if serving.kind == "star" else "star", serving.version)
+        announced = self.announced.model(*name)
+        if announced is None or name == self._compared:
+            return
+        self._compared = name  # tried once: nothing is lost where it fails but a comparison
+        try:
+            bundle = Bundle(fetch(self._store, announced, self._trainer))
+            self._desk.put_beside(bundle, *name)
+        except AsmgError as error:
+            _log.warning("%s/%d is not compared with what serves: %s", *name, error)
+
     def _wanted(self) -> Iterator[Serve]:
         """Words whose models would be an improvement, best first."""
-        word, serving = self.words.current, self._standing
+        word, serving = self.words.current, self._desk.standing
         if word is None or (serving and (serving.kind, serving.version) == (word.kind, word.version)):
             self.refused = None
             return
@@ -95,12 +124,12 @@ class Succession:
             return False
         began = time.perf_counter()
         try:
-            model = load(self._store, announced, self._trainer, self._seed)
+            bundle = Bundle(fetch(self._store, announced, self._trainer))
+            standing = Standing(word.version, word.kind, word.period, self._now())
+            self._desk.bring(bundle, standing)
         except AsmgError as error:
             self._refuse(word, str(error))
             return False
-        standing = Standing(word.version, word.kind, word.period, self._now())
-        self._service.served = Served(model, standing)
         seconds = time.perf_counter() - began
         if word is self.words.current:
             self.refused = None
@@ -120,14 +149,9 @@ class Succession:
         name = (word.kind, word.version)
         metrics.REFUSED.inc()
         if name not in self._retry_at:
-            serving = self._standing
+            serving = self._desk.standing
             stays = f"{serving.kind}/{serving.version} serves on" if serving else "nothing serves"
             _log.error("%s/%d is refused, %s: %s", *name, stays, why)
         self._retry_at[name] = self._clock() + RETRY
         if word is self.words.current:
             self.refused = why
-
-    @property
-    def _standing(self) -> Standing | None:
-        served = self._service.served
-        return served.standing if served else None

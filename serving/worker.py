@@ -1,49 +1,42 @@
-"""Serving: follows `serve`, swaps models between requests, and answers over HTTP.
+"""Serving's keeper: follows `serve`, gives models to the processes that answer, and tells how all of it is.
 
-One loop follows words and swaps; the API, histories and impressions each have a thread. Nothing is kept: a
-restart reads the topics again and serves the newest word. Stopping goes in the order in which one thing needs
-another: the API answers what it has begun, then what it logged is written, then following ends.
+Requests never wait for what happens here: the processes that answer (serving/answerer.py) share one listening
+socket, and a model is verified and laid out in shared memory before any of them hears of it. Nothing is kept:
+a restart reads the topics again and serves the newest word. The keeper loads no torch.
 """
 
 from __future__ import annotations
 
 import logging
 import socket
-import sys
 import threading
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 
-import uvicorn
 from prometheus_client import start_http_server
 
 from serving import metrics
-from serving.api import create_app
-from serving.feed import Feed
+from serving.channel import Report, begin
+from serving.crew import Crew
 from serving.health import health
-from serving.histories import Histories
-from serving.impressions import ImpressionLog
-from serving.service import Service
+from serving.intake import Intake
+from serving.moments import KEPT, Moments, thinned
 from serving.settings import ServingSettings, require_loopback
-from serving.state import LISTED, State, describe
+from serving.state import NOTHING, Lag, Moment, State, Taken, describe
 from serving.succession import Succession
-from stream.errors import AsmgError, ConfigurationError
+from serving.tally import Sums
+from serving.telling import Teller
+from stream.errors import ConfigurationError
 from stream.kafka import GLANCE, Follower
 from stream.records import now
 from stream.settings import StreamSettings
-from trainer.device import choose_device
 from trainer.kafka import Workplace
 from trainer.settings import TrainerSettings
 
-#: Seconds that requests in flight are given when serving ends.
-GRACE = 5
 #: Seconds between two states.
 EVERY = 0.25
-#: Seconds after which a thread that loads hands the interpreter over. Each operation of torch asks for it
-#: anew, so a ranking waits many times while a model is read. Seen on two busy cores where models were loaded
-#: without a pause, four runs each: p99 61-111 ms with Python's 5 ms, 38-76 ms with this.
-TURN = 0.0002
+#: Seconds a port may still be held by the processes of a keeper that died.
+HELD = 3.0
 
 _log = logging.getLogger(__name__)
 
@@ -60,132 +53,149 @@ def serve(
     Raises: ConfigurationError: the address is not this machine's own, or taken. AsmgError: Kafka fails.
     """
     require_loopback(settings.host)
-    choose_device("cpu", settings.threads)
-    sys.setswitchinterval(TURN)
-    topics, histories = place.topics, Histories()
     with ExitStack() as stack:
         listener = stack.enter_context(_bound(settings))
         prometheus, _ = start_http_server(settings.metrics_port, "127.0.0.1")
         stack.callback(prometheus.server_close)
         stack.callback(prometheus.shutdown)
-        feed = Feed(place.kafka, topics, stream, histories, with_time=settings.clock == "stream")
-        feeding = stack.enter_context(_Job("feed", feed.run))
-        impressions = ImpressionLog(place.kafka, topics.events, stream.partitions)
-        stack.callback(impressions.close)
-        service = Service(settings, histories, impressions, now if settings.clock == "wall" else feed.now)
-        succession = Succession(service, place.store, topics, trainer, place.seed, now)
+        sums = Sums()
+
+        def take(report: Report) -> None:
+            sums.add(report.statuses, report.seconds)
+            _count(report)
+
+        told = begin(dict(place.kafka), place.topics, place.seed, stream, trainer, settings)
+        crew = stack.enter_context(Crew(told, listener, settings.workers, take))
+        succession = Succession(crew, place.store, place.topics, trainer, now)
         follower = Follower(place.kafka, succession.announced.followed)
         stack.callback(follower.close)
-        api = stack.enter_context(_Api(service, listener))
+        intake = Intake(place.kafka, place.topics, stream.partitions)
+        stack.callback(intake.close)
+        picture, teller = _Picture(crew, succession, intake, sums), Teller()
 
-        ready, published = False, 0.0
+        answering, ready, shown = False, False, 0.0
         while not stop.is_set():
-            feeding.raise_if_failed()
-            api.raise_if_ended()
+            crew.tend()
+            if crew.answers and not answering:
+                answering = True
+                _tell_where(listener, settings)
             for message in follower.poll(GLANCE):
                 succession.take(message.topic(), message.value())
-            if ready or follower.caught_up:
+            if crew.answers and (ready or follower.caught_up):
                 succession.step(awaited=ready)
                 ready = True
-            if time.monotonic() - published >= EVERY:
-                service.state = _state(service, succession, feed)
-                published = time.monotonic()
+            if time.monotonic() - shown >= EVERY:
+                crew.show(teller.tell(picture.now()))
+                shown = time.monotonic()
+            elif settings.compare:
+                succession.compare()
 
 
-def _state(service: Service, succession: Succession, feed: Feed) -> State:
-    rows, served = succession.rows(), service.served
-    manifests, last = succession.announced.manifests, service.state.periods
-    counts, busy = describe(manifests[-1] if manifests else None)
-    serving = served.standing if served else None
-    listed = rows[-LISTED:]
-    metrics.UNREADABLE.set(succession.announced.unreadable + service.histories.unreadable)
-    return State(
-        serving=serving,
-        health=health(serving, succession.words.current, rows, succession.refused),
-        periods=last if listed == last else listed,
-        counts=counts,
-        busy_seconds=busy,
-        events=feed.events,
-        requests=service.latencies.summary(),
-    )
+def _tell_where(listener: socket.socket, settings: ServingSettings) -> None:
+    host, port = listener.getsockname()[:2]
+    _log.info("serving on http://%s:%d", host, port)
+    if settings.port_file:
+        settings.port_file.write_text(f"{port}\n")
 
 
-class _Job:
-    """A thread that runs while the context lasts; its failure is raised where it is asked for."""
+class _Picture:
+    """The state, drawn anew again and again."""
 
-    def __init__(self, name: str, run: Callable[[threading.Event], None]) -> None:
-        self._run, self._stop = run, threading.Event()
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._guarded, name=name, daemon=True)
+    def __init__(self, crew: Crew, succession: Succession, intake: Intake, sums: Sums) -> None:
+        self._crew, self._succession, self._intake, self._sums = crew, succession, intake, sums
+        self._moments = Moments()
+        self._last = NOTHING
 
-    def __enter__(self) -> _Job:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def raise_if_failed(self) -> None:
-        """Raises: what ended the thread."""
-        if self._error is not None:
-            raise self._error
-
-    def _guarded(self) -> None:
-        try:
-            self._run(self._stop)
-        except BaseException as error:
-            self._error = error
-
-
-class _Api:
-    """uvicorn in a thread, where it leaves signals alone; ends once what it has begun is answered."""
-
-    def __init__(self, service: Service, listener: socket.socket) -> None:
-        self._service, self._listener = service, listener
-        config = uvicorn.Config(
-            create_app(service),
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            lifespan="off",
-            timeout_graceful_shutdown=GRACE,
+    def now(self) -> State:
+        """All that page and API tell."""
+        succession, crew = self._succession, self._crew
+        rows, serving = succession.rows(), crew.standing
+        manifests = succession.announced.manifests
+        counts, busy = describe(manifests[-1] if manifests else None)
+        listed = thinned(rows, KEPT)
+        if serving is not None and (self._last.serving is None or serving.since != self._last.serving.since):
+            self._moments.mark(Taken(serving.since, serving.kind, serving.version))
+        lag = self._lag()
+        if self._intake.look():
+            self._moments.add(self._moment(lag))
+        moments = self._moments
+        self._last = State(
+            serving=serving,
+            health=health(serving, succession.words.current, rows, succession.refused),
+            periods=self._last.periods if listed == self._last.periods else listed,
+            counts=counts,
+            busy_seconds=busy,
+            events=self._intake.events,
+            requests=self._sums.requests(),
+            processes=crew.processes,
+            lag=lag,
+            now=moments.all[-1] if moments.all else None,
+            taken=moments.swaps[-1] if moments.swaps else None,
+            moments=moments.all,
+            swaps=moments.swaps,
         )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, args=([listener],), name="api", daemon=True)
+        metrics.UNREADABLE.set(succession.announced.unreadable)
+        metrics.PROCESSES.set(len(crew.processes))
+        return self._last
 
-    def __enter__(self) -> _Api:
-        self._thread.start()
-        host, port = self._listener.getsockname()[:2]
-        _log.info("serving on http://%s:%d", host, port)
-        if file := self._service.settings.port_file:
-            file.write_text(f"{port}\n")
-        return self
+    def _lag(self) -> Lag:
+        announced, word = self._succession.announced, self._succession.words.current
+        closed = max(len(announced.manifests) - 1, 0)
+        serving = self._crew.standing
+        follows = word is None or (
+            serving is not None and (serving.kind, serving.version) == (word.kind, word.version)
+        )
+        return Lag(
+            window=self._intake.waiting,
+            train=closed - announced.last_theta(),
+            generate=closed - announced.last_decided(),
+            serve=0 if follows else 1,
+            histories=self._crew.histories_behind,
+        )
 
-    def raise_if_ended(self) -> None:
-        """Raises: AsmgError: nobody answers any more."""
-        if not self._thread.is_alive():
-            raise AsmgError("the API has ended by itself; see what stands above")
+    def _moment(self, lag: Lag) -> Moment:
+        lately = self._sums.requests(window=1.0)
+        return Moment(
+            at=now(),
+            events_per_second=self._intake.events.per_second,
+            requests_per_second=lately.per_second,
+            p50_ms=lately.p50_ms,
+            p99_ms=lately.p99_ms,
+            lag=lag,
+        )
 
-    def __exit__(self, *_: object) -> None:
-        self._service.closing = True
-        self._server.should_exit = True
-        self._thread.join()
+
+def _count(report: Report) -> None:
+    for status, requests in report.statuses.items():
+        metrics.REQUESTS.labels(str(status)).inc(requests)
+    for seconds in report.seconds:
+        metrics.LATENCY.observe(seconds)
+    metrics.UNKNOWN_USERS.inc(report.unknown_users)
+    metrics.UNKNOWN_ITEMS.inc(report.unknown_items)
+    metrics.IMPRESSIONS.inc(report.impressions)
+    metrics.IMPRESSIONS_LOST.inc(report.impressions_lost)
+    metrics.HISTORIES.set(report.histories)
+    metrics.HISTORIES_BEHIND.set(report.histories_behind)
 
 
 def _bound(settings: ServingSettings) -> socket.socket:
-    """A socket that listens already: callers wait in its queue until the API runs."""
+    """A socket that listens already: callers wait in its queue until requests are answered."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     # Named TCP, or asyncio leaves Nagle's algorithm on and every answer waits 40 ms for an acknowledgement.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((settings.host, settings.port))
-        listener.listen(512)
-    except OSError as error:
-        listener.close()
-        raise ConfigurationError(
-            f"serving cannot listen on {settings.host}:{settings.port}: {error.strerror or error}; "
-            "set serving.port to a free one, or 0 for any"
-        ) from error
-    return listener
+    deadline = time.monotonic() + HELD
+    while True:
+        try:
+            listener.bind((settings.host, settings.port))
+            listener.listen(512)
+            return listener
+        except OSError as error:
+            if time.monotonic() < deadline:
+                time.sleep(0.1)
+                continue
+            listener.close()
+            raise ConfigurationError(
+                f"serving cannot listen on {settings.host}:{settings.port}: {error.strerror or error}; "
+                "set serving.port to a free one, or 0 for any"
+            ) from error

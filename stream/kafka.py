@@ -178,6 +178,15 @@ class Follower:
         """Whether everything that was there when following began has been read."""
         return all(self.positions[place] >= end for place, end in self._ends.items())
 
+    def behind(self, topic: str) -> int:
+        """Records of a topic that Kafka had when it last answered, and that were not polled yet."""
+        behind = 0
+        for (name, partition), position in self.positions.items():
+            if name == topic:
+                _, high = self._consumer.get_watermark_offsets(TopicPartition(name, partition), cached=True)
+                behind += max(0, high - position)
+        return behind
+
     def close(self) -> None:
         """Leave."""
         self._consumer.close()

@@ -64,6 +64,22 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
 
 
+class Drift(msgspec.Struct, frozen=True):
+    """How the popularity of items differs from the period before (`stream.live.drift`)."""
+
+    distance: float  # Jensen-Shannon distance of the shares of positives, to base 2: 0 the same
+    new_items: float  # share of the positives that are on items without a sample in the period before
+
+
+class Outlook(msgspec.Struct, frozen=True):
+    """How a generated model scores the period it was made after, which says whether it may serve at all."""
+
+    finite: bool
+    jump: float | None = (
+        None  # Kolmogorov-Smirnov distance from the scores of the one before; None for the first
+    )
+
+
 class Announcement(msgspec.Struct, frozen=True, kw_only=True):
     """A model whose every part is in the store: the first of a (kind, version) counts.
 
@@ -77,6 +93,8 @@ class Announcement(msgspec.Struct, frozen=True, kw_only=True):
     parts: dict[str, str]  # role ("user", "mlp", "hidden/item", ...) -> name in the store
     parents: dict[str, str]  # "period/31" -> hash of its manifest, "theta/30" -> hash of its announcement
     score: Score | None = None  # of the version before, on this version's D_t
+    drift: Drift | None = None  # of this version's period; theta's alone, from its second on
+    outlook: Outlook | None = None  # star's alone
     seconds: dict[str, float] = {}
     trained: int = 0  # periods the generator was trained for; 0 for theta
     settings: dict[str, Any] = {}  # seed, device, trainer and metagen: all that its making was told

@@ -6,21 +6,12 @@ from collections.abc import Mapping
 from math import prod
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import torch
 from torch import Tensor
 
-from stream.errors import CorruptArtefact
 from trainer.adam import Moments
-
-Arrays = npt.NDArray[np.generic]
-
-
-def table_of(columns: Mapping[str, pa.Array]) -> pa.Table:
-    """One chunk per column, no nulls, no metadata."""
-    fields = [pa.field(name, array.type, nullable=False) for name, array in columns.items()]
-    return pa.Table.from_arrays(list(columns.values()), schema=pa.schema(fields))
+from trainer.parts import column, lists, table_of
 
 
 def vectors(tensor: Tensor) -> pa.FixedSizeListArray:
@@ -29,23 +20,6 @@ def vectors(tensor: Tensor) -> pa.FixedSizeListArray:
     width = prod(tensor.shape[1:])
     kind = pa.list_(pa.field("item", pa.from_numpy_dtype(flat.dtype), nullable=False), width)
     return pa.FixedSizeListArray.from_arrays(pa.array(flat), type=kind)
-
-
-def lists(offsets: Arrays, values: Arrays) -> pa.ListArray:
-    """Ragged rows as lists; offsets [rows + 1] from zero."""
-    kind = pa.list_(pa.field("item", pa.from_numpy_dtype(values.dtype), nullable=False))
-    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), pa.array(values), type=kind)
-
-
-def column(table: pa.Table, name: str) -> pa.Array:
-    """One column as one array without offset.
-
-    Raises: CorruptArtefact: the table has no such column.
-    """
-    if name not in table.column_names:
-        raise CorruptArtefact(f"a part lacks the column {name!r}; it has {', '.join(table.column_names)}")
-    whole = table[name].combine_chunks()
-    return whole.chunk(0) if isinstance(whole, pa.ChunkedArray) and whole.num_chunks else whole
 
 
 def read_vectors(table: pa.Table, name: str, inner: int | None = None) -> Tensor:

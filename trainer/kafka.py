@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
-import torch
 from pydantic import BaseModel
 
 from stream.errors import CorruptArtefact, MissingArtefact
@@ -22,6 +21,9 @@ from stream.store import Store
 from stream.topics import Topics
 from trainer.announced import Announced
 from trainer.lineage import name_of
+
+if TYPE_CHECKING:  # serving's keeper loads no torch
+    import torch
 
 #: What an announcement says made its model.
 CODE_VERSION = version("asmg-stream")

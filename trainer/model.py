@@ -13,15 +13,13 @@ from torch.nn.functional import binary_cross_entropy_with_logits, embedding, emb
 
 from trainer.activity import INACTIVE
 from trainer.batches import Bags, Batch
+from trainer.parts import CALIBRATOR
 from trainer.settings import FACTORISED, TrainerSettings
 from trainer.vocabulary import Vocabulary, id_hashes, initial_vectors, uniform
 
 #: The kernel that products of vectors enter the MLP by: what a net of so few units cannot make of the vectors
 #: themselves (product layers: Qu et al., ICDM 2016).
 PRODUCTS = "product_kernel"
-
-#: What begins the names of a calibrator's tensors (metagen/calibrator.py).
-CALIBRATOR = "calibrator_"
 
 #: Hidden units of the part that reads how active an example's item and user were (method.md, the control).
 ACTIVITY_UNITS = 16
@@ -93,11 +91,6 @@ def calibrated(logit: Tensor, activity: Tensor, net: Mapping[str, Tensor]) -> Te
     )
     x = relu(linear(torch.cat([activity, logit[:, None]], 1), kernel1.T, bias1))  # [n, units]
     return logit + linear(x, kernel2.T, bias2)[:, 0]
-
-
-def reads_activity(mlp: Mapping[str, Tensor]) -> bool:
-    """Whether a model's logit depends on how active item and user were."""
-    return "activity_kernel1" in mlp or f"{CALIBRATOR}kernel1" in mlp
 
 
 def factorised(tables: Mapping[str, Tensor], mlp: Mapping[str, Tensor], batch: Batch) -> Tensor:

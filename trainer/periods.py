@@ -16,9 +16,10 @@ from trainer.adam import grown_moments, zero_moments
 from trainer.batches import Examples, make_examples
 from trainer.catalogue import Catalogue
 from trainer.model import grown, initial_theta, table_width
+from trainer.parts import Parts
 from trainer.score import Score, score
 from trainer.settings import FACTORISED, TrainerSettings
-from trainer.snapshot import Parts, Snapshot, read_catalogue, read_snapshot, snapshot_parts
+from trainer.snapshot import Snapshot, read_catalogue, read_snapshot, snapshot_parts
 from trainer.strategies.contract import Lesson
 from trainer.strategies.names import strategy_of
 

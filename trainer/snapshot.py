@@ -10,29 +10,25 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from stream.errors import ConfigurationError, MissingArtefact
+from stream.errors import ConfigurationError
 from trainer.activity import Activity
 from trainer.adam import Moments, zero_moments
 from trainer.catalogue import Catalogue
-from trainer.columns import (
+from trainer.columns import read_moments, read_tensors, read_vectors, tensors_table, vectors
+from trainer.model import Theta
+from trainer.parts import (
+    ACTIVITY,
+    CATALOGUE,
+    MLP,
+    TABLES,
+    Parts,
     column,
     lists,
-    read_moments,
-    read_tensors,
-    read_vectors,
+    part_of,
+    read_activity,
     table_of,
-    tensors_table,
-    vectors,
 )
-from trainer.model import Theta
 from trainer.settings import TrainerSettings
-
-#: Tables in the order of their parts; a model without categories has no third.
-TABLES = ("user", "item", "category")
-#: The part of a snapshot that holds its MLP, and the one that holds items with their categories.
-MLP, CATALOGUE = "mlp", "catalogue"
-
-Parts = Mapping[str, pa.Table]
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,26 +85,21 @@ def read_snapshot(parts: Parts, settings: TrainerSettings) -> Snapshot:
     if settings.moments == "fresh":
         moments = zero_moments(theta.named())
     else:
-        mlp = read_moments(_part(parts, MLP))
-        m = {name: read_vectors(_part(parts, name), "m") for name in theta.tables}
-        v = {name: read_vectors(_part(parts, name), "v") for name in theta.tables}
+        mlp = read_moments(part_of(parts, MLP))
+        m = {name: read_vectors(part_of(parts, name), "m") for name in theta.tables}
+        v = {name: read_vectors(part_of(parts, name), "v") for name in theta.tables}
         moments = Moments(m | mlp.m, v | mlp.v, mlp.step)
-    return Snapshot(theta, moments, {name: read_activity(_part(parts, name)) for name in theta.tables})
+    return Snapshot(theta, moments, {name: read_activity(part_of(parts, name)) for name in theta.tables})
 
 
 def read_theta(parts: Parts) -> Theta:
     """The parameters alone, of a snapshot's parts or of a generated model's."""
     tables = {
-        name: read_vectors(_part(parts, name), "vector")
+        name: read_vectors(part_of(parts, name), "vector")
         for name in TABLES
         if name in parts or name != "category"
     }
-    return Theta(tables, read_tensors(_part(parts, MLP)))
-
-
-def read_activity(part: pa.Table) -> Activity:
-    """The counts of one table's rows."""
-    return Activity(*(column(part, name).to_numpy().astype(np.int64) for name in _ACTIVITY))
+    return Theta(tables, read_tensors(part_of(parts, MLP)))
 
 
 def read_catalogue(parts: Parts, settings: TrainerSettings) -> Catalogue:
@@ -118,7 +109,7 @@ def read_catalogue(parts: Parts, settings: TrainerSettings) -> Catalogue:
     """
     catalogue = Catalogue(settings, "category" in parts)
     for name, vocabulary in catalogue.columns().items():
-        ids = column(_part(parts, name), "id")
+        ids = column(part_of(parts, name), "id")
         if vocabulary.buckets is not None:
             if len(ids) != vocabulary.buckets:
                 raise ConfigurationError(
@@ -127,7 +118,7 @@ def read_catalogue(parts: Parts, settings: TrainerSettings) -> Catalogue:
                 )
         elif name != "item":  # items are numbered by the catalogue part
             vocabulary.admit(ids.to_pylist())
-    part = _part(parts, CATALOGUE)
+    part = part_of(parts, CATALOGUE)
     categories = column(part, "categories")
     catalogue.restore(
         column(part, "id").to_pylist(),
@@ -151,24 +142,10 @@ def catalogue_part(catalogue: Catalogue) -> pa.Table:
     )
 
 
-_ACTIVITY = {
-    "positives": np.int32,
-    "impressions": np.int32,
-    "positives_so_far": np.int64,
-    "last_seen": np.int32,
-}
-
-
 def _activity_columns(activity: Activity) -> dict[str, pa.Array]:
-    return {name: pa.array(getattr(activity, name).astype(kind)) for name, kind in _ACTIVITY.items()}
+    return {name: pa.array(getattr(activity, name).astype(kind)) for name, kind in ACTIVITY.items()}
 
 
 def _id_and_vector(catalogue: Catalogue, name: str, table: Tensor) -> dict[str, pa.Array]:
     ids = catalogue.columns()[name].row_names()
     return {"id": pa.array(ids, pa.string()), "vector": vectors(table)}
-
-
-def _part(parts: Parts, name: str) -> pa.Table:
-    if name not in parts:
-        raise MissingArtefact(f"a model's part {name!r} is missing; there are {', '.join(parts)}")
-    return parts[name]

@@ -15,17 +15,20 @@ import logging
 import os
 import threading
 
+import numpy as np
 import torch
 from prometheus_client import Gauge, start_http_server
 
-from stream.records import Announcement, Manifest, Score, now
+from stream.live.drift import distance
+from stream.records import Announcement, Drift, Manifest, Score, now
+from trainer.activity import Activity
 from trainer.announced import Announced
 from trainer.device import choose_device, warm_up
 from trainer.kafka import CODE_VERSION, Logs, Stopwatch, Workplace, get_all, put_all, told
+from trainer.parts import CATALOGUE
 from trainer.periods import BaseModel
 from trainer.score import Score as Measured
 from trainer.settings import TrainerSettings
-from trainer.snapshot import CATALOGUE
 
 #: Added to the worker's niceness: windowing has the right of way.
 NICENESS = 5
@@ -61,6 +64,7 @@ def train(place: Workplace, settings: TrainerSettings, stop: threading.Event) ->
                 watch.lap("read")
                 measured = model.score(read)
                 watch.lap("score")
+                before = model.snapshot.activity.get("item")
                 model.learn(read)
                 watch.lap("train")
                 parts = put_all(place.store, model.parts())
@@ -71,6 +75,7 @@ def train(place: Workplace, settings: TrainerSettings, stop: threading.Event) ->
                     parts=parts,
                     parents=_parents(last, manifest),
                     score=score_record(measured, len(read.examples)),
+                    drift=drift_of(before, model.snapshot.activity["item"]),
                     seconds=watch.seconds,
                     settings=told(place.seed, device, trainer=settings),
                     code_version=CODE_VERSION,
@@ -108,6 +113,21 @@ def restored(
 def score_record(measured: Measured, rows: int) -> Score:
     """The score as announcements have it: None for what is not finite."""
     return Score(auc=measured.auc, logloss=measured.logloss if measured.finite else None, rows=rows)
+
+
+def drift_of(before: Activity | None, after: Activity) -> Drift | None:
+    """How items' popularity differs between two periods; None where one of them has no positives, or is none.
+
+    Of a hashed table, whose rows several items share, it is that of rows.
+    """
+    if before is None or not before.positives.any() or not after.positives.any():
+        return None
+    counts = np.zeros((2, len(after)), np.int64)
+    counts[0, : len(before)], counts[1] = before.positives, after.positives
+    shown = np.zeros(len(after), np.bool_)
+    shown[: len(before)] = before.impressions > 0
+    new = after.positives[~shown].sum() / after.positives.sum()
+    return Drift(round(distance(counts), 6), round(float(new), 6))
 
 
 def _parents(before: Announcement | None, manifest: Manifest) -> dict[str, str]:

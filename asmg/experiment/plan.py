@@ -36,8 +36,8 @@ PRETRAINED, OF = 10, 31
 
 #: Settings that no figure depends on, or that the method decides.
 _WITHOUT = {
-    "device", "threads", "metrics_port", "tau", "gate_window", "gate_margin", "generator", "strategy",
-    "shadow", "shadow_metrics_port",
+    "device", "threads", "metrics_port", "tau", "gate_window", "gate_margin", "gate_jump", "generator",
+    "strategy", "shadow", "shadow_metrics_port",
 }  # fmt: skip
 
 

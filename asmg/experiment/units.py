@@ -20,9 +20,9 @@ from metagen.generators import generator_of
 from metagen.periods import MetaModel, PastPeriod
 from stream.store import ParquetStore
 from trainer.device import choose_device, warm_up
+from trainer.parts import CATALOGUE
 from trainer.periods import BaseModel
 from trainer.score import Score
-from trainer.snapshot import CATALOGUE
 from trainer.strategies.names import strategy_of
 
 #: Told after each period that was finished.

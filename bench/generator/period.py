@@ -17,9 +17,9 @@ from metagen.periods import MetaModel, PastPeriod
 from metagen.settings import MetagenSettings
 from stream.samples import Samples
 from trainer.device import warm_up
+from trainer.parts import Parts
 from trainer.periods import BaseModel
 from trainer.settings import TrainerSettings
-from trainer.snapshot import Parts
 
 #: The period that is timed.
 NUMBER = 30

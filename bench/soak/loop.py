@@ -15,7 +15,6 @@ from pathlib import Path
 
 from asmg.broker import Attachment
 from asmg.options import settings_of
-from asmg.positions import all_closed, positions
 from asmg.run import answers
 from asmg.staging import ported, ports, written
 from asmg.supervise import Supervisor, Worker
@@ -23,6 +22,7 @@ from asmg.watch import Watch
 from bench.shop import shop
 from bench.soak.sizes import Sizes
 from stream import kafka
+from stream.positions import all_closed, positions
 from stream.replay import Source
 from stream.replay.worker import Plan, replay
 from stream.topics import Topics

@@ -32,7 +32,9 @@ class Sizes:
 
 def _resident(pid: int) -> float | None:
     try:
-        return float(psutil.Process(pid).memory_info().rss) / MB
+        process = psutil.Process(pid)
+        family = [process, *process.children(recursive=True)]  # serving's processes that answer
+        return sum(float(one.memory_info().rss) for one in family) / MB
     except psutil.Error:
         return None
 

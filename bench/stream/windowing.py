@@ -13,11 +13,11 @@ import psutil
 from confluent_kafka.admin import AdminClient
 
 from asmg.options import settings_of
-from asmg.positions import Position, all_closed, positions
 from asmg.supervise import Supervisor, Worker
 from asmg.watch import Watch
 from bench.stream.speed import Speed
 from stream import kafka
+from stream.positions import Position, all_closed, positions
 from stream.records import Manifest
 from stream.topics import Topics
 

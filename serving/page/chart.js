@@ -1,164 +1,233 @@
-// A line chart of every method by period: read by pointer or arrow keys, its figures told beside it.
+// What every chart has, whatever it draws: its size, its colours, and figures read by pointer or arrow keys.
 
-import { el, niceStep, svg } from "./draw.js";
+import { el } from "./draw.js";
+import { sample } from "./methods.js";
+import { colour, font, onScheme } from "./theme.js";
 
-const HEIGHT = { wide: 230, narrow: 200 };
-const MARGIN = { top: 8, right: 14, bottom: 26, left: 46 };
-const TONES = 3, DASHES = 5; // looks of shadows: 15 before one is like another
-const together = new Intl.ListFormat("en-GB");
+// Without the library (it is fetched at set-up) the page still tells all that it can tell without charts.
+const uPlot = await import("/uplot.js").then((library) => library.default, () => null);
 
-// What is scored, in the order in which it got a score: Θ, Θ*, then the shadows. `score` is null where it has none.
-export function methods(rows) {
-  const shadows = [...new Set(rows.flatMap((row) => Object.keys(row.shadows)))];
-  return [
-    { name: "Θ", look: "theta", score: (row) => row.theta },
-    { name: "Θ*", look: "star", score: (row) => row.star },
-    ...shadows.map((name, place) => ({
-      name,
-      look: `shadow tone-${place % TONES} dash-${place % DASHES}`,
-      score: (row) => row.shadows[name] ?? null,
-    })),
-  ];
-}
-
-// "Θ, Θ* and iu"
-export const named = (methods) => together.format(methods.map((one) => one.name));
-
-// How a method's line looks, to stand before its name.
-export function sample(look) {
-  if (!look.startsWith("shadow")) return el("i", { class: `m-${look}`, "aria-hidden": "true" });
-  const drawing = svg("svg", { class: "sample", viewBox: "0 0 24 8", "aria-hidden": "true" });
-  drawing.append(svg("path", { class: `l-${look}`, d: "M1 4H23" }));
-  return drawing;
-}
+const MISSING = "The chart library is not there: run `make install`, then start serving again.";
+const LEAP = 10; // places that PageUp and PageDown go
+export const HEAD = 12, FOOT = 26; // pixels of the marks along the top, and of the labels along the bottom
+const CROWDED = 14; // pixels between marks below which they are small and their lines faint
 
 export class Chart {
-  constructor(host, name, figure, digits) {
-    Object.assign(this, { host, name, figure, digits, rows: [], methods: [], at: null });
+  // `name` begins what is told of the chart: "AUC of Θ and Θ* by period".
+  constructor(host, name, axis) {
+    Object.assign(this, { host, name, axis, x: [], series: [], marks: [], drawn: null, at: null });
     this.read = el("div", { class: "read" });
-    this.plot = el("div", { class: "plot", tabindex: "0", role: "group" });
+    this.plot = el("div", { class: "plot", tabindex: "0", role: "group", "aria-describedby": `${host.id}-summary` });
     this.told = el("div", { class: "skip", "aria-live": "polite" });
+    this.summary = el("p", { id: `${host.id}-summary`, hidden: "" });
     this.plot.addEventListener("pointermove", (event) => this.point(event));
-    this.plot.addEventListener("pointerleave", () => this.show(null));
-    this.plot.addEventListener("blur", () => this.show(null));
+    this.plot.addEventListener("blur", () => this.place(null));
     this.plot.addEventListener("keydown", (event) => this.key(event));
-    new ResizeObserver(() => this.draw()).observe(host);
+    new ResizeObserver(() => this.fit()).observe(this.plot);
+    onScheme(() => this.drawn?.redraw(false));
   }
 
-  update(rows) {
-    this.methods = methods(rows);
-    const scored = rows.filter((row) => this.methods.some((one) => this.value(row, one) !== null));
-    if (!scored.length) return;
-    this.rows = scored;
-    this.title = `${this.name} of ${named(this.methods)} by period`;
-    this.plot.setAttribute("aria-label", `${this.title}; the arrow keys read single periods`);
-    if (this.plot.parentNode !== this.host) this.host.replaceChildren(this.read, this.plot, this.told);
-    this.draw();
+  // x: numbers, rising. series: {name, colour, format, values, …}, the most important first; null where there is
+  // no value. marks: {at, colour, told} along x, none before its beginning.
+  show(x, series, marks = []) {
+    if (!uPlot) {
+      this.host.replaceChildren(el("p", { class: "empty" }, MISSING));
+      return;
+    }
+    Object.assign(this, { x, series, marks });
+    if (this.plot.parentNode === null) this.mount();
+    this.plot.setAttribute("aria-label", `${this.title()}; the arrow keys read single ${this.axis.places}`);
+    this.summary.textContent = this.described();
+    const looks = series.map((one) => `${one.name} ${one.colour} ${!!one.band}`).join();
+    if (!this.drawn || looks !== this.looks) this.build(looks);
+    else this.drawn.batch(() => this.drawn.setData(this.data()));
+    if (this.at !== null) this.place(this.x.includes(this.at) ? this.at : null);
+    this.tell(this.drawn?.cursor.idx ?? null);
   }
 
-  value(row, method) {
-    return method.score(row)?.[this.figure] ?? null;
+  mount() {
+    this.host.replaceChildren(this.read, this.plot, this.told, this.summary);
   }
 
-  draw() {
-    const width = this.host.clientWidth;
-    if (!this.rows.length || !width) return;
-    const height = width < 420 ? HEIGHT.narrow : HEIGHT.wide;
-    const right = width - MARGIN.right, bottom = height - MARGIN.bottom;
-    const values = this.rows.flatMap((row) => this.methods.map((one) => this.value(row, one))).filter((one) => one !== null);
-    let low = Math.min(...values), high = Math.max(...values);
-    const pad = Math.max((high - low) * 0.08, 10 ** -this.digits);
-    [low, high] = [low - pad, high + pad];
-    const first = this.rows[0].period, last = this.rows.at(-1).period;
-    this.x = (period) => (last === first ? (MARGIN.left + right) / 2 : MARGIN.left + ((period - first) / (last - first)) * (right - MARGIN.left));
-    this.y = (value) => bottom - ((value - low) / (high - low)) * (bottom - MARGIN.top);
-
-    const drawing = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img" });
-    drawing.append(svg("title", {}, this.title), svg("desc", {}, this.summary()));
-    const step = niceStep(high - low, 6);
-    const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
-    for (let tick = Math.ceil(low / step) * step; tick <= high; tick += step) {
-      const y = Math.round(this.y(tick)) + 0.5;
-      drawing.append(svg("line", { class: "grid", x1: MARGIN.left, x2: right, y1: y, y2: y }));
-      drawing.append(svg("text", { x: MARGIN.left - 10, y: y + 4, "text-anchor": "end" }, tick.toFixed(digits)));
-    }
-    drawing.append(svg("line", { class: "base", x1: MARGIN.left, x2: right, y1: bottom + 0.5, y2: bottom + 0.5 }));
-    const every = Math.max(1, niceStep(Math.max(last - first, 1), Math.max(2, Math.floor(width / 80))));
-    for (let period = Math.ceil(first / every) * every; period <= last; period += every) {
-      drawing.append(svg("text", { x: this.x(period), y: height - 7, "text-anchor": "middle" }, String(period)));
-    }
-    for (const method of [...this.methods].reverse()) {
-      drawing.append(svg("path", { class: `l-${method.look}`, d: this.line(method) })); // Θ and Θ* lie on top
-    }
-    this.marks = svg("g");
-    drawing.append(this.marks);
-    this.plot.replaceChildren(drawing);
-    this.bounds = { bottom };
-    this.show(this.at);
+  title() {
+    return this.name;
   }
 
-  // A line per run of periods that have a value; a single one is a dot.
-  line(method) {
-    let path = "", joined = false;
-    for (const row of this.rows) {
-      const value = this.value(row, method);
-      if (value !== null) {
-        const place = `${this.x(row.period).toFixed(1)} ${this.y(value).toFixed(1)}`;
-        path += joined ? `L${place}` : `M${place}h0`;
-      }
-      joined = value !== null;
-    }
-    return path;
+  data() {
+    return [this.x, ...this.series.map((one) => one.values)];
   }
 
-  summary() {
-    return this.methods.map((method) => {
-      const values = this.rows.map((row) => this.value(row, method)).filter((one) => one !== null);
-      if (!values.length) return `${method.name} has no value yet.`;
-      const [least, most] = [Math.min(...values), Math.max(...values)].map((one) => one.toFixed(this.digits));
-      return `${method.name}: ${values.length} periods, between ${least} and ${most}, last ${values.at(-1).toFixed(this.digits)}.`;
-    }).join(" ");
+  build(looks) {
+    this.drawn?.destroy();
+    this.drawn = null;
+    const width = this.plot.clientWidth;
+    if (!width) return; // not laid out yet: `fit` comes back
+    this.looks = looks;
+    const options = {
+      width,
+      height: this.height(width),
+      ms: 1,
+      legend: { show: false },
+      cursor: {
+        y: false,
+        drag: { setScale: false, x: false, y: false },
+        sync: { key: this.axis.places },
+        points: { show: (_, place) => this.dot(place), size: (_, place) => this.dotSize(place), width: 0, stroke: "", fill: "" },
+      },
+      hooks: {
+        setCursor: [(drawn) => this.tell(drawn.cursor.idx)],
+        draw: [(drawn) => this.mark(drawn)],
+      },
+      padding: [HEAD, 8, 0, 0],
+      ...this.options(),
+    };
+    this.drawn = new uPlot(options, this.data(), this.plot);
   }
 
-  show(row) {
-    this.at = row && this.rows.find((one) => one.period === row.period) ? row : null;
-    const shown = this.at ?? this.rows.at(-1);
-    if (!shown) return;
-    const parts = [el("span", {}, `Period ${shown.period}`)];
-    const marks = [];
-    if (this.at) {
-      const x = Math.round(this.x(shown.period)) + 0.5;
-      marks.push(svg("line", { class: "cross", x1: x, x2: x, y1: MARGIN.top, y2: this.bounds.bottom }));
+  // The axis along the bottom, as uPlot takes it.
+  foot() {
+    return {
+      size: FOOT,
+      gap: 8,
+      space: this.axis.room,
+      incrs: this.axis.steps,
+      font: font(12),
+      stroke: () => colour("--soft"),
+      grid: { show: false },
+      border: { show: true, width: 1, stroke: () => colour("--axis") },
+      ticks: { show: false },
+      values: (_, at, __, ___, step) => at.map((one) => this.axis.label(one, step)),
+    };
+  }
+
+  across() {
+    const range = () => this.axis.range(this.x[0], this.x.at(-1), this.series.some((one) => one.path === "bars"));
+    return { time: this.axis.time, range };
+  }
+
+  // A line as uPlot takes it: straight between two values, open where one is missing; a single one is a dot.
+  line(one, scale) {
+    const path = { steps: () => uPlot.paths.stepped({ align: -1 }), bars: () => uPlot.paths.bars({ size: [0.62, 26] }) }[one.path];
+    return {
+      scale,
+      width: one.path === "bars" ? 0 : one.width ?? 1.6,
+      stroke: () => colour(one.colour),
+      dash: one.dash?.map((length) => length * devicePixelRatio),
+      cap: "round",
+      ...(path && { paths: path() }),
+      ...(one.fill && { fill: () => colour(one.colour, one.fill), fillTo: () => 0 }),
+      points: {
+        show: false,
+        filter: (drawn, place) => (one.path ? null : alone(drawn.data[place])),
+        size: (one.width ?? 1.6) + 2,
+        width: 0,
+        fill: () => colour(one.colour),
+      },
+    };
+  }
+
+  fit() {
+    const width = this.plot.clientWidth;
+    if (!width || !this.x.length) return;
+    if (!this.drawn) this.show(this.x, this.series, this.marks);
+    else if (width !== this.drawn.width) this.drawn.setSize({ width, height: this.height(width) });
+  }
+
+  mark(drawn) {
+    const { ctx, bbox } = drawn, ratio = devicePixelRatio;
+    const seen = this.marks.filter((one) => one.at <= this.x.at(-1)); // the newest may be ahead of the lines
+    const apart = seen.length > 1 ? (drawn.valToPos(seen.at(-1).at, "x") - drawn.valToPos(seen[0].at, "x")) / (seen.length - 1) : Infinity;
+    const crowded = apart < CROWDED;
+    ctx.save();
+    ctx.lineWidth = Math.max(1, Math.round(ratio));
+    for (const one of seen) {
+      const x = Math.round(drawn.valToPos(one.at, "x", true)) + 0.5, top = bbox.top - 2 * ratio;
+      const arrow = (crowded ? 2 : 4) * ratio;
+      ctx.fillStyle = colour(one.colour);
+      ctx.beginPath();
+      ctx.moveTo(x - arrow, top - 7 * ratio);
+      ctx.lineTo(x + arrow, top - 7 * ratio);
+      ctx.lineTo(x, top);
+      ctx.fill();
+      ctx.strokeStyle = colour(one.colour, crowded ? 0.16 : 0.45);
+      ctx.beginPath();
+      ctx.moveTo(x, top);
+      ctx.lineTo(x, bbox.top + bbox.height);
+      ctx.stroke();
     }
-    for (const method of this.methods) {
-      const { name, look } = method, value = this.value(shown, method);
-      const figure = el("b", {}, value === null ? "–" : value.toFixed(this.digits));
-      parts.push(el("span", { class: `r-${look}` }, sample(look), `${name} `, figure));
-      if (value !== null) marks.push(mark(look, this.x(shown.period), this.y(value)));
+    ctx.restore();
+  }
+
+  // What happened at a place, after the place before it.
+  happened(index) {
+    const since = this.x[index - 1] ?? -Infinity;
+    return this.marks.filter((one) => one.at > since && one.at <= this.x[index]).map((one) => one.told);
+  }
+
+  // The place that is told: the last where none is pointed at, or where it has gone since.
+  shown(index) {
+    const last = this.x.length - 1;
+    return Math.min(index ?? last, last);
+  }
+
+  // The figures there.
+  tell(index) {
+    const shown = this.shown(index);
+    const parts = [el("span", {}, this.axis.told(this.x[shown]))];
+    for (const one of this.series) {
+      parts.push(el("span", { class: `r-${one.kind ?? "line"}` }, sample(one), `${one.name} `, el("b", {}, format(one, shown))));
     }
+    if (index !== null) parts.push(...this.happened(shown).map((told) => el("span", { class: "r-mark" }, told)));
     this.read.replaceChildren(...parts);
-    this.marks.replaceChildren(...marks.reverse());
   }
 
+  // Reads the place x; null reads none.
+  place(x) {
+    this.at = x;
+    const left = x === null ? -10 : this.drawn?.valToPos(x, "x");
+    this.drawn?.setCursor({ left, top: x === null ? -10 : 0 }, true, true);
+  }
+
+  // The library takes a mouse by itself, a finger that moves it does not.
   point(event) {
-    const x = event.clientX - this.plot.getBoundingClientRect().left;
-    const far = (row) => Math.abs(this.x(row.period) - x);
-    this.show(this.rows.reduce((best, row) => (far(row) < far(best) ? row : best)));
+    this.at = null;
+    if (event.pointerType === "mouse" || !this.drawn) return;
+    const { left, width } = this.drawn.over.getBoundingClientRect();
+    this.drawn.setCursor({ left: Math.min(Math.max(event.clientX - left, 0), width), top: 0 }, true, true);
   }
 
   key(event) {
-    const last = this.rows.length - 1;
-    const at = this.at ? this.rows.findIndex((row) => row.period === this.at.period) : last;
-    const next = { ArrowLeft: this.at ? at - 1 : last, ArrowRight: at + 1, Home: 0, End: last }[event.key];
-    if (event.key === "Escape") this.show(null);
+    const last = this.x.length - 1, at = this.at === null ? null : this.x.indexOf(this.at);
+    const step = { ArrowLeft: -1, ArrowRight: 1, PageUp: -LEAP, PageDown: LEAP }[event.key];
+    const next = event.key === "Home" ? 0 : event.key === "End" || (step && at === null) ? last : step && at + step;
+    if (event.key === "Escape") this.place(null);
     if (next === undefined) return;
     event.preventDefault();
-    this.show(this.rows[Math.min(Math.max(next, 0), last)]);
-    this.told.textContent = [...this.read.children].map((one) => one.textContent).join(", ");
+    this.place(this.x[Math.min(Math.max(next, 0), last)]);
+    this.told.textContent = this.spoken();
+  }
+
+  spoken() {
+    return [...this.read.children].map((one) => one.textContent).join(", ");
+  }
+
+  described() {
+    const told = this.series.map((one) => {
+      const values = one.values.filter((value) => value !== null);
+      if (!values.length) return `${one.name} has no value yet.`;
+      const [least, most, last] = [Math.min(...values), Math.max(...values), values.at(-1)].map(one.format);
+      return `${one.name}: ${values.length} ${this.axis.places}, between ${least} and ${most}, last ${last}.`;
+    });
+    if (this.marks.length) told.push(`Marks: ${this.marks.length}, the last: ${this.marks.at(-1).told}.`);
+    return told.join(" ");
   }
 }
 
-function mark(look, x, y) {
-  if (look === "star") return svg("path", { class: "d-star", d: `M${x} ${y - 5.5}l5.5 5.5l-5.5 5.5l-5.5 -5.5z` });
-  return svg("circle", { class: `d-${look}`, cx: x, cy: y, r: look === "theta" ? 4.5 : 3 });
+// A figure as it is read, a dash where there is none.
+export const format = (one, index) => (one.values[index] === null ? "–" : one.format(one.values[index]));
+
+// Places of values that have no neighbour, null where there are none.
+function alone(values) {
+  const found = [...values.keys()].filter((place) => values[place] !== null && (values[place - 1] ?? null) === null && (values[place + 1] ?? null) === null);
+  return found.length ? found : null;
 }

@@ -1,4 +1,4 @@
-// What all drawings share: elements, numbers as people read them, ticks of an axis.
+// What all parts share: elements, numbers and times as people read them, steps of an axis.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -18,8 +18,22 @@ function fill(node, attributes, children) {
 
 export const byId = (id) => document.getElementById(id);
 
+// Text that is the same is not written again, for it would be read out again.
+export function text(id, value) {
+  const node = byId(id);
+  if (node.textContent !== value) node.textContent = value;
+}
+
 const whole = new Intl.NumberFormat("en");
+const short = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
 export const count = (value) => whole.format(Math.round(value));
+export const compact = (value) => short.format(value);
+
+// Few things a second are told with a digit more.
+export const rate = (value) => (value > 0 && value < 9.95 ? value.toFixed(1) : count(value));
+export const ms = (value) => (value < 99.95 ? value.toFixed(1) : count(value));
+
+export const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
 // [number, unit] of a time in seconds, in the unit that fits.
 export function span(seconds) {

@@ -43,18 +43,21 @@ def popularity(samples: Samples) -> Popularity:
 
 def drift(before: Popularity, period: Popularity) -> Drift:
     """The difference between two periods."""
-    totals = before.positives.sum(), period.positives.sum()
-    if not all(totals):
+    if not before.positives.any() or not period.positives.any():
         return Drift(math.nan, math.nan)
     joint = pa.concat_arrays([before.items, period.items]).dictionary_encode()
     code = joint.indices.to_numpy()  # each item is once in either half
-    shares = np.zeros((2, len(joint.dictionary)))
-    shares[0, code[: len(before.items)]] = before.positives / totals[0]
-    shares[1, code[len(before.items) :]] = period.positives / totals[1]
-    middle = shares.mean(axis=0)
-    divergence = rel_entr(shares, middle).sum() / 2 / math.log(2)
+    counts = np.zeros((2, len(joint.dictionary)), np.int64)
+    counts[0, code[: len(before.items)]] = before.positives
+    counts[1, code[len(before.items) :]] = period.positives
     new = code[len(before.items) :] >= len(before.items)  # codes go by first appearance
     return Drift(
-        distance=math.sqrt(min(max(divergence, 0.0), 1.0)),  # rounding may leave either end
-        new_items=float(shares[1, code[len(before.items) :][new]].sum()),
+        distance=distance(counts), new_items=float(period.positives[new].sum() / period.positives.sum())
     )
+
+
+def distance(counts: npt.NDArray[np.int64]) -> float:
+    """Jensen-Shannon distance, to base 2, of the shares in two rows of counts [2, n], none empty."""
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    divergence = rel_entr(shares, shares.mean(axis=0)).sum() / 2 / math.log(2)
+    return math.sqrt(min(max(divergence, 0.0), 1.0))  # rounding may leave either end

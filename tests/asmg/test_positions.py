@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from asmg.positions import Position, all_closed
 from asmg.produced import Counts
 from asmg.status import Stages
+from stream.positions import Position, all_closed
 from stream.records import Manifest
 from stream.window.log import tick
 from trainer.announced import Announced

@@ -100,8 +100,8 @@ STEPS: list[Step] = [
     ),
     *_steps(
         "serve",
-        ("before a model is read", "serving.succession:load", "before"),
-        ("between reading and swapping", "serving.succession:load", "after"),
+        ("before a model is read", "serving.succession:fetch", "before"),
+        ("between reading and swapping", "serving.succession:fetch", "after"),
         ("after a swap", "serving.succession:Succession._serve", "after"),
     ),
 ]

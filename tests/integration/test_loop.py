@@ -103,7 +103,7 @@ def test_events_of_a_shop_bring_newer_models_within_seconds(shop: tuple[Shop, st
         producer.open_for(PERIOD + 30)  # the window of the last ones is open still
         until(lambda period=period: version(address) >= period)
         answer = httpx.post(f"{address}/rank", json=request).json()
-        assert answer["version"] >= period
+        assert answer["model_version"] >= period
         assert (answer["unknown_user"], answer["unknown_items"]) == (False, 1)
         assert len(answer["items"]) == 5
 

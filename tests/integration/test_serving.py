@@ -135,8 +135,9 @@ class Running:
     def until_served(self, version: int, kind: Kind = "theta") -> dict[str, Any]:
         def served() -> dict[str, Any] | None:
             response = self.rank()
-            found = response.status_code == 200 and (response.json()["version"], response.json()["kind"])
-            return response.json() if found == (version, kind) else None
+            answer = response.json()
+            found = response.status_code == 200 and (answer["model_version"], answer["kind"])
+            return answer if found == (version, kind) else None
 
         return self.until(served)
 

@@ -1,9 +1,14 @@
 import math
+import warnings
 
+import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import ks_2samp
 
-from metagen.gate import decide
+from metagen.gate import decide, outlook, refusal
+from stream.records import Outlook
 
 losses = st.lists(st.floats(0.01, 5), min_size=1, max_size=8)
 
@@ -52,3 +57,32 @@ def test_the_reason_says_what_was_compared():
         decide([0.5], [0.4], 5, 5, 3, 0.0).reason == "LogLoss over 1 periods: generated 0.4000, base 0.5000"
     )
     assert decide([0.5], [0.4], 2, 5, 3, 0.0).reason == "warm-up: trained 2 of 5 periods"
+
+
+@given(
+    st.lists(st.floats(-20, 20, width=32), min_size=1, max_size=60),
+    st.lists(st.floats(-20, 20, width=32), min_size=1, max_size=60),
+)
+def test_the_jump_is_the_kolmogorov_smirnov_distance_of_the_scores(before, now):
+    seen = outlook(np.array(before, np.float32), np.array(now, np.float32))
+    with warnings.catch_warnings(action="ignore"):  # of its p-value
+        expected = ks_2samp(before, now).statistic
+    assert seen.finite
+    assert seen.jump == pytest.approx(expected, abs=2e-6)
+
+
+def test_scores_that_are_not_finite_are_seen_whatever_was_before():
+    for before in (None, np.zeros(2, np.float32)):
+        assert outlook(before, np.array([0.0, math.nan], np.float32)) == Outlook(finite=False)
+    assert outlook(None, np.zeros(2, np.float32)) == Outlook(finite=True)
+    assert outlook(np.array([math.inf], np.float32), np.zeros(1, np.float32)) == Outlook(finite=True)
+
+
+def test_a_model_that_is_not_finite_or_jumps_beyond_the_bound_is_refused_with_its_reason():
+    assert refusal(None, 0.5) is None
+    assert refusal(Outlook(finite=True), 0.5) is None
+    assert refusal(Outlook(finite=True, jump=0.5), 0.5) is None
+    assert refusal(Outlook(finite=True, jump=0.61), 0.5) == (
+        "its scores are 0.61 from those of the one before, more than 0.50"
+    )
+    assert refusal(Outlook(finite=False), 0.5) == "it gives scores that are not finite"

@@ -17,7 +17,7 @@ from asmg.models.remake import said as verdict
 from metagen.rebuild import rebuild
 from metagen.settings import MetagenSettings
 from metagen.worker import generate
-from serving.loader import load
+from serving.fetch import fetch
 from serving.words import Words
 from stream.errors import ConfigurationError, CorruptArtefact, MissingArtefact
 from stream.records import Manifest, encode
@@ -178,11 +178,11 @@ def test_workers_that_start_and_serving_name_the_model_the_part_and_the_mend(loo
     with pytest.raises(
         MissingArtefact, match="`asmg models mend star/6` makes it again: part mlp: the store has"
     ):
-        load(loop.place.store, star, TRAINER, loop.place.seed)
+        fetch(loop.place.store, star, TRAINER)
     mend.mended(loop.models, star, True, None, QUIET)
     loop.start(train, TRAINER)(loop.trained(7))
     loop.start(generate, TRAINER, METAGEN)(loop.decided(7))
-    assert load(loop.place.store, star, TRAINER, loop.place.seed)
+    assert fetch(loop.place.store, star, TRAINER)
 
 
 def test_what_comes_out_different_supersedes_and_every_model_stays_a_function_of_what_it_records(

@@ -1,3 +1,4 @@
+import math
 import threading
 
 import pytest
@@ -5,7 +6,8 @@ from memory_broker import PERIODS, TOPICS, Broker, Follower, Killed
 
 from metagen.settings import MetagenSettings
 from metagen.worker import generate
-from stream.records import Announcement, Serve, decode
+from stream.live.drift import drift, popularity
+from stream.records import Announcement, Manifest, Outlook, Serve, decode
 from stream.store import ParquetStore
 from trainer.kafka import Workplace
 from trainer.settings import TrainerSettings
@@ -155,3 +157,30 @@ def test_who_announces_second_adopts_what_was_announced_first(shop, tmp_path):
         assert run(other, foreign, "train") == []
     second = [one for one in foreign.records(TOPICS.models, Announcement) if one.version == 2]
     assert second[0].parents["theta/1"] == decode(Announcement, theirs).hash()
+
+
+def test_a_generated_model_that_jumps_does_not_serve_though_its_scores_were_better(shop):
+    broker, place = shop
+    settings = METAGEN.model_copy(update={"gate_jump": 0.0, "gate_margin": -math.inf})
+    assert run(place, broker, "train", "generate", metagen=settings) == []
+    stars = {one.version: one for one in broker.records(TOPICS.models, Announcement) if one.kind == "star"}
+    assert stars[3].outlook == Outlook(finite=True)
+    assert all(0 < stars[one].outlook.jump <= 1 for one in (4, 5, 6))
+    words = {one.period: one for one in broker.records(TOPICS.serve, Serve)}
+    assert [words[one].kind for one in (4, 5, 6)] == ["theta"] * 3
+    assert all(f"Θ* of period {one} is refused: its scores are" in words[one].reason for one in (4, 5, 6))
+
+
+def test_each_base_model_but_the_first_says_how_popularity_drifted(shop):
+    broker, place = shop
+    assert run(place, broker, "train") == []
+    thetas = {one.version: one for one in broker.records(TOPICS.models, Announcement)}
+    assert thetas[1].drift is None
+    for period in range(2, PERIODS + 1):
+        before, now = (
+            popularity(place.read(one))
+            for one in broker.records(TOPICS.periods, Manifest)[period - 1 : period + 1]
+        )
+        expected = drift(before, now)
+        assert thetas[period].drift.distance == pytest.approx(expected.distance, abs=1e-6)
+        assert thetas[period].drift.new_items == pytest.approx(expected.new_items, abs=1e-6)

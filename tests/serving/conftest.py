@@ -6,11 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from serving_factory import SEED, Factory, Shelf
+from serving_factory import Factory, Shelf, Watched, load
 
 from serving.health import Standing
 from serving.histories import Histories
-from serving.loader import load
 from serving.service import Served, Service
 from serving.settings import ServingSettings
 from stream.records import Announcement
@@ -31,7 +30,7 @@ def shelf() -> Shelf:
 @pytest.fixture
 def service(shelf: Shelf) -> Service:
     """A service without a model."""
-    return Service(ServingSettings(port=0), Histories(), shelf, lambda: 1_700_000_000_000)
+    return Watched(ServingSettings(port=0), Histories(), shelf, lambda: 1_700_000_000_000)
 
 
 @pytest.fixture
@@ -39,7 +38,7 @@ def serve(factory: Factory, service: Service) -> Callable[[Announcement], None]:
     """Puts an announced model into service."""
 
     def put(announced: Announcement) -> None:
-        model = load(factory.store, announced, factory.settings, SEED)
+        model = load(factory.store, announced, factory.settings)
         standing = Standing(announced.version, announced.kind, announced.version, 1_700_000_000_000)
         service.served = Served(model, standing)
 

@@ -12,17 +12,17 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from serving_factory import SEED, Factory, Shelf
+from msgspec.structs import replace
+from serving_factory import Factory, Shelf, load
 
 from serving.api import changes, create_app
 from serving.board import Row, Seconds
 from serving.health import Standing
 from serving.impressions import Impression
-from serving.loader import load
 from serving.request import ID_LENGTH
 from serving.service import Served, Service
 from serving.settings import ServingSettings
-from serving.state import NOTHING, Events
+from serving.state import NOTHING, Events, State
 from stream.records import Announcement, History, encode
 
 #: One exchange with the application, without a network.
@@ -76,7 +76,7 @@ def test_the_best_k_are_answered_best_first_with_the_model_that_scored_them(
     service.histories.take(b"u1", encode(History(items=["i3", "i4"], times=[2, 1])))
     candidates = [f"i{one}" for one in range(20)]
     answer = rank(ask, user_id="u1", candidates=candidates, k=5).json()
-    assert (answer["version"], answer["kind"]) == (1, "theta")
+    assert (answer["model_version"], answer["kind"]) == (1, "theta")
     assert len(answer["items"]) == 5
     assert service.served is not None
     logits = service.served.model.score("u1", ["i3", "i4"], candidates).logits
@@ -193,7 +193,7 @@ def test_health_version_and_state_are_told(ask: Ask) -> None:
     }
     assert ask("GET", "/version").json()["serving"]["version"] == 1
     state = ask("GET", "/state").json()
-    assert {"serving", "health", "periods", "counts", "busy_seconds", "events", "requests"} == state.keys()
+    assert set(State.__struct_fields__) == state.keys()
     assert set(state["counts"]) == {"used", "pending", "late", "delayed", "duplicate", "dead", "produced"}
 
 
@@ -282,7 +282,7 @@ def test_a_swap_under_requests_fails_none_and_no_answer_mixes_two_models(
     served = []
     for _ in range(4):
         announced = factory.next()
-        model = load(factory.store, announced, factory.settings, SEED)
+        model = load(factory.store, announced, factory.settings)
         served.append(Served(model, Standing(announced.version, "theta", announced.version, 0)))
     truth = {
         one.standing.version: dict(
@@ -297,10 +297,10 @@ def test_a_swap_under_requests_fails_none_and_no_answer_mixes_two_models(
             response = await client.post("/rank", json={"user_id": "u1", "candidates": candidates, "k": 60})
             assert response.status_code == 200
             answer = response.json()
-            logits = truth[answer["version"]]
+            logits = truth[answer["model_version"]]
             for one in answer["items"]:
                 assert one["score"] == pytest.approx(1 / (1 + np.exp(-logits[one["item_id"]])), rel=1e-9)
-            seen.append(answer["version"])
+            seen.append(answer["model_version"])
         return seen
 
     async def work(client: httpx.AsyncClient) -> set[int]:
@@ -326,7 +326,7 @@ def test_a_swap_under_requests_fails_none_and_no_answer_mixes_two_models(
         swapper.join()
 
 
-def test_changes_are_sent_whole_once_and_then_as_pulses(
+def test_the_state_is_sent_whole_once_and_then_what_changes(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("serving.api.LOOK", 0.0)
@@ -347,16 +347,21 @@ def test_changes_are_sent_whole_once_and_then_as_pulses(
         busy = dict(**{name: getattr(NOTHING, name) for name in NOTHING.__struct_fields__})
         service.state = type(NOTHING)(**busy | {"events": Events(5, 1.0)})
         await take()
-        service.state = type(NOTHING)(**busy | {"periods": [row]})
+        busy["events"] = Events(5, 1.0)
+        service.state = type(NOTHING)(**busy | {"periods": [row, replace(row, period=2)]})
+        await take()
+        service.state = type(NOTHING)(**busy | {"periods": [row, replace(row, period=2, samples=7)]})
         await take()
         service.closing = True
         with pytest.raises(StopAsyncIteration):
             await anext(stream)
         return found
 
-    whole, pulse, again = asyncio.run(run())
-    assert (whole[0], pulse[0], again[0]) == ("state", "pulse", "state")
+    whole, pulse, periods, row_only = asyncio.run(run())
+    assert (whole[0], pulse[0], periods[0], row_only[0]) == ("state", "pulse", "periods", "periods")
     assert whole[1]["periods"] == []
-    assert "periods" not in pulse[1]
+    assert not {"periods", "moments", "swaps"} & pulse[1].keys()
     assert pulse[1]["events"] == {"total": 5, "per_second": 1.0}
-    assert [one["period"] for one in again[1]["periods"]] == [1]
+    assert [one["period"] for one in periods[1]["changed"]] == periods[1]["listed"] == [1, 2]
+    assert [(one["period"], one["samples"]) for one in row_only[1]["changed"]] == [(2, 7)]
+    assert row_only[1]["listed"] == [1, 2]

@@ -1,4 +1,4 @@
-"""The feed: histories from their beginning, the stream's time, and how many events there are."""
+"""The feed: histories from their beginning, and the stream's time."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Broker:
 
     def follower(self, _kafka: object, places: Mapping[tuple[str, int], int]) -> Any:
         self.places = places
-        return SimpleNamespace(poll=self.poll, close=lambda: None)
+        return SimpleNamespace(poll=self.poll, behind=lambda _topic: len(self.polls), close=lambda: None)
 
     def poll(self, timeout: float, _limit: int) -> list[Any]:
         if self.polls:
@@ -56,7 +56,6 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
     monkeypatch.setattr(feed, "Follower", broker.follower)
     monkeypatch.setattr(feed, "offsets", broker.offsets)
     monkeypatch.setattr(feed, "consumer", lambda _kafka, wait: SimpleNamespace(close=lambda: None))  # noqa: ARG005
-    monkeypatch.setattr(feed, "EVERY", 0.0)
     return broker
 
 
@@ -106,13 +105,3 @@ def test_histories_are_taken_from_the_first_that_is_kept(broker: Broker) -> None
     run(Feed({}, TOPICS, STREAM, histories, with_time=False), broker)
     assert broker.places == {(TOPICS.histories, 0): 4, (TOPICS.histories, 1): 4}
     assert histories.of("u") == ("a",)
-
-
-def test_events_are_counted_over_all_partitions_and_stand_still_while_kafka_is_away(broker: Broker) -> None:
-    broker.ends[TOPICS.events] = (0, 50)
-    one = Feed({}, TOPICS, STREAM, Histories(), with_time=False)
-    run(one, broker, lambda: one.events.total == 100)
-    again = Feed({}, TOPICS, STREAM, Histories(), with_time=False)
-    broker.away = True
-    run(again, broker)
-    assert again.events.total == 0

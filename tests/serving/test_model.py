@@ -7,9 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 import torch
-from serving_factory import SEED, Factory
+from serving_factory import SEED, Factory, load, opened
 
-from serving.loader import load
 from serving.model import Model
 from stream.records import Kind
 from stream.samples import Samples
@@ -18,7 +17,7 @@ from trainer.catalogue import Catalogue
 from trainer.model import Theta, grown, initial_theta
 from trainer.score import logits_of
 from trainer.settings import TrainerSettings
-from trainer.snapshot import read_catalogue, read_theta
+from trainer.snapshot import read_catalogue
 
 TABLES = [
     TrainerSettings(batch=16),
@@ -54,8 +53,8 @@ def trained(factory: Factory, settings: TrainerSettings) -> Model:
     factory.settings = settings
     factory.next()
     factory.next()
-    parts = factory.parts("theta")
-    return Model(read_theta(parts), read_catalogue(parts, settings), settings, SEED)
+    model = opened(factory.parts("theta"), settings)
+    return Model(model.theta, model.catalogue, settings, SEED)  # of activity there are tests below
 
 
 @pytest.mark.parametrize("settings", TABLES)
@@ -64,8 +63,9 @@ def test_scores_are_those_that_training_gives_the_same_samples(
 ) -> None:
     model = trained(factory, settings)
     samples = factory.read[-1]
-    examples = make_examples(samples, model.catalogue, 2, SEED, 0)
-    expected = logits_of(model.theta, examples, model.catalogue)
+    catalogue = read_catalogue(factory.parts("theta"), settings)
+    examples = make_examples(samples, catalogue, 2, SEED, 0)
+    expected = logits_of(model.theta, examples, catalogue)
     found = []
     for row in range(len(samples)):
         user, item, history, _ = ids(samples, row)
@@ -99,7 +99,7 @@ def test_a_sample_of_the_next_period_is_scored_as_the_trainer_scores_it_with_its
 
 def test_many_candidates_are_scored_as_one_by_one(factory: Factory) -> None:
     model = trained(factory, TABLES[0])
-    candidates = ["never", *model.catalogue.items.ids, "seen"]
+    candidates = ["never", *model.catalogue.items.names.to_pylist(), "seen"]
     given: dict[str, Sequence[str]] = {"never": ["c1", "new"], candidates[3]: ["c2"]}
     history = [candidates[2], "gone", candidates[5]]
     together = model.score("u1", history, candidates, given)
@@ -130,7 +130,7 @@ def test_a_model_whose_category_table_is_empty_scores(factory: Factory) -> None:
     factory.settings, factory.categories = TrainerSettings(batch=16, categories="yes"), 0
     factory.next()
     parts = factory.parts("theta")
-    model = Model(read_theta(parts), read_catalogue(parts, factory.settings), factory.settings, SEED)
+    model = opened(parts, factory.settings)
     assert np.isfinite(model.score("u1", ["i1"], ["i2", "x"], {"x": ["c"]}).logits).all()
 
 
@@ -150,7 +150,7 @@ def test_a_model_that_reads_activity_scores_what_the_trainer_scores(
     factory.settings = TrainerSettings(batch=16, strategy="iu-activity", user_rows=users)
     factory.next()
     announced = factory.next(kind)
-    model = load(factory.store, announced, factory.settings, SEED)
+    model = load(factory.store, announced, factory.settings)
     assert factory.base is not None
     next_period = random_period(9, rows=40, users=200, items=300, categories=0)
     examples = factory.base.read(3, next_period).examples

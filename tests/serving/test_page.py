@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -15,16 +16,19 @@ from typing import Any
 import pytest
 import uvicorn
 from msgspec.structs import replace
-from playwright.sync_api import Browser, Page, expect, sync_playwright
-from serving_factory import Shelf, page_state
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+from serving_factory import Factory, Shelf, Watched, load, page_moments, page_state
 
 from asmg.report import compared
+from serving import page_library
 from serving.api import create_app
 from serving.board import Measure, Row, Unused
+from serving.health import Standing
 from serving.histories import Histories
-from serving.service import Service
+from serving.service import Other, Served
 from serving.settings import ServingSettings
-from serving.state import NOTHING, State
+from serving.state import NOTHING, Events, Process, Requests, State, Taken
+from stream.records import Drift
 
 pytestmark = [
     pytest.mark.browser,
@@ -56,7 +60,7 @@ class Site:
     """The application over a service, on a port of its own that outlives a restart."""
 
     def __init__(self) -> None:
-        self.service = Service(ServingSettings(port=0), Histories(), Shelf(), lambda: 0)
+        self.service = Watched(ServingSettings(port=0), Histories(), Shelf(), lambda: 0)
         self.port = 0
         self.start()
 
@@ -83,6 +87,9 @@ class Site:
 
 @pytest.fixture
 def site() -> Iterator[Site]:
+    if not page_library.present():
+        told = "the page's chart library is not there: run `make install`"
+        pytest.fail(told) if os.environ.get("CI") == "true" else pytest.skip(told)
     one = Site()
     yield one
     one.stop()
@@ -93,6 +100,8 @@ def opened(browser: Browser, site: Site, scheme: Any = "light", width: int = 128
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page.set_default_timeout(15_000)
     page.errors = []  # type: ignore[attr-defined]
+    page.asked = []  # type: ignore[attr-defined]
+    page.on("request", lambda request: page.asked.append(request.url))  # type: ignore[attr-defined]
     page.on("pageerror", lambda error: page.errors.append(str(error)))  # type: ignore[attr-defined]
     page.on(
         "console",
@@ -115,16 +124,54 @@ def test_the_page_shows_the_state_without_scrolling_sideways(
     expect(page.locator("#served")).to_contain_text("version 27")
     expect(page.locator("#rows tr")).to_have_count(10)
     expect(page.locator(".tl-row:not(.tl-axis):not(.now)")).to_have_count(12)
-    for chart in ("auc", "loss"):
-        expect(page.locator(f"#{chart} .plot path[class^=l-]")).to_have_count(4)
-        assert "Θ*" in str(page.locator(f"#{chart} desc").text_content())
+    for chart in ("auc", "loss", "lag", "requests", "latency", "drift", "late"):
+        expect(page.locator(f"#{chart} canvas")).to_be_visible()
+        assert inked(page, chart) > 1_000
     expect(page.locator("#beside tbody tr")).to_have_count(5)
+    expect(page.locator("#processes tr")).to_have_count(2)
     for part in ("document.documentElement", "document.getElementById('beside')"):
         assert page.evaluate(f"{part}.scrollWidth <= {part}.clientWidth"), part
     if SHOTS:
         page.screenshot(path=Path(SHOTS) / f"page-{scheme}-{width}.png", full_page=True)
     assert page.errors == []  # type: ignore[attr-defined]
+    assert all(url.startswith(site.url) for url in page.asked)  # type: ignore[attr-defined]
     page.close()
+
+
+def inked(page: Page, chart: str) -> int:
+    """Pixels of a chart that have any colour."""
+    return sum(colours(page, chart).values())
+
+
+#: Counts the pixels of a canvas by colour, from its first row to one `below`; 0 is all of it.
+COUNT = """
+(canvas, below) => {
+  const found = new Map();
+  const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, below || canvas.height).data;
+  for (let at = 0; at < pixels.length; at += 4) {
+    const colour = pixels.slice(at, at + 4).join();
+    if (pixels[at + 3]) found.set(colour, (found.get(colour) ?? 0) + 1);
+  }
+  return [...found];
+}
+"""
+
+
+def colours(page: Page, chart: str, below: int = 0) -> dict[tuple[int, ...], int]:
+    """How many pixels of a chart have which colour (red, green, blue, alpha), none of them clear."""
+    found = page.locator(f"#{chart} canvas").evaluate(COUNT, below)
+    return {tuple(map(int, colour.split(","))): pixels for colour, pixels in found}
+
+
+def of(page: Page, name: str) -> tuple[int, int, int]:
+    """A colour of the page's style, by the name of its custom property."""
+    text = page.evaluate(f"getComputedStyle(document.documentElement).getPropertyValue('--{name}')").strip()
+    return int(text[1:3], 16), int(text[3:5], 16), int(text[5:7], 16)
+
+
+def solid(page: Page, chart: str, name: str, below: int = 0) -> int:
+    """Pixels of a chart in this colour and nothing else."""
+    return colours(page, chart, below).get((*of(page, name), 255), 0)
 
 
 def test_events_that_came_too_late_are_shown_period_by_period(browser: Browser, site: Site) -> None:
@@ -190,8 +237,14 @@ def test_charts_are_read_by_keyboard_and_by_pointer(browser: Browser, site: Site
     expect(read).to_contain_text(f"Period 26Θ {row.theta.auc:.4f}")
     page.keyboard.press("Home")
     expect(read).to_contain_text("Period 2")
+    page.keyboard.press("Escape")
+    expect(read).to_contain_text("Period 27")
     page.locator("#loss .plot").hover(position={"x": 50, "y": 60})
-    expect(page.locator("#loss .read")).to_contain_text("Period 2")
+    for chart in ("loss", "auc"):  # one is pointed at, the others along the same axis follow
+        expect(page.locator(f"#{chart} .read")).to_contain_text("Period 2Θ ")
+    page.mouse.move(0, 0)
+    expect(page.locator("#loss .read")).to_contain_text("Period 27")
+    assert page.errors == []  # type: ignore[attr-defined]
     page.close()
 
 
@@ -202,20 +255,16 @@ def test_shadows_are_thinner_lines_than_the_two_that_may_serve_told_apart_by_das
     site.service.state = page_state(27, shadows=("iu", "asmg-gru-multi", "spmf"))
     page = opened(browser, site, scheme)
     for chart in ("auc", "loss"):
-        expect(page.locator(f"#{chart} .plot .l-shadow")).to_have_count(3)
-        looks = page.locator(f"#{chart} .plot path[class^=l-]").evaluate_all(
-            "all => all.map(getComputedStyle).map(s => [s.strokeWidth, s.strokeDasharray, s.stroke])"
+        shadows = page.locator(f"#{chart} .read .r-shadow .sample path")
+        expect(shadows).to_have_count(3)
+        looks = shadows.evaluate_all(
+            "all => all.map(getComputedStyle).map(s => [s.strokeDasharray, s.stroke])"
         )
-        *shadows, star, theta = looks
-        assert star[1] == theta[1] == "none"
-        assert max(pixels(width) for width, _, _ in shadows) < min(pixels(star[0]), pixels(theta[0]))
-        assert len({dash for _, dash, _ in looks}) == 4
-        assert len({tone for _, _, tone in looks}) == 5
+        assert len({dash for dash, _ in looks}) == len({tone for _, tone in looks}) == 3
+        inks = {name: solid(page, chart, name) for name in ("theta", "star", "tone-0", "tone-1", "tone-2")}
+        assert max(inks.values()) > 0
+        assert min(inks["theta"], inks["star"]) > 2 * max(inks[f"tone-{one}"] for one in range(3)), inks
     page.close()
-
-
-def pixels(length: str) -> float:
-    return float(length.removesuffix("px"))
 
 
 def test_shadows_are_named_where_the_chart_is_read_and_described(browser: Browser, site: Site) -> None:
@@ -228,8 +277,8 @@ def test_shadows_are_named_where_the_chart_is_read_and_described(browser: Browse
     expect(page.locator("#auc .plot")).to_have_attribute(
         "aria-label", f"{name}; the arrow keys read single periods"
     )
-    assert page.locator("#auc title").text_content() == name
-    described = str(page.locator("#auc desc").text_content())
+    described = str(page.locator("#auc-summary").text_content())
+    expect(page.locator("#auc .plot")).to_have_attribute("aria-describedby", "auc-summary")
     assert f"iu: 26 periods, between {low_high(state, 'iu')}, last {row.shadows['iu'].auc:.4f}." in described
     assert "asmg-gru-multi: 22 periods, " in described
     page.locator("#auc .plot").focus()
@@ -383,7 +432,10 @@ def test_all_periods_are_a_table_too_and_every_control_is_reached_by_tab(
     page = opened(browser, site)
     expect(page.locator("#rows tr")).to_have_count(10)
     seen, deadline = set(), time.monotonic() + 15
-    while not {"all", "plot", "scroll"} <= seen and time.monotonic() < deadline:
+    while (
+        not {"all", "plot", "scroll", "try-user", "try-items", "try-k", "try-ask"} <= seen
+        and time.monotonic() < deadline
+    ):
         page.keyboard.press("Tab")
         seen.add(page.evaluate("document.activeElement.id || document.activeElement.className"))
         if page.evaluate("document.activeElement.id") == "all":
@@ -397,4 +449,332 @@ def test_words_of_others_are_text_and_never_markup(browser: Browser, site: Site)
     page = opened(browser, site)
     expect(page.locator("#rows")).to_contain_text("<img src=x onerror=alert(1)>")
     assert page.locator("#rows img").count() == 0
+    page.close()
+
+
+def grown(state: State, seconds: int) -> State:
+    """What the state is some seconds later, with nobody asking and the window 99 records behind."""
+    assert state.now is not None
+    at, lag = state.now.at + 1000 * seconds, replace(state.lag, window=99)
+    now = replace(state.now, at=at, lag=lag, requests_per_second=0.0, p50_ms=None, p99_ms=None)
+    return replace(state, now=now, moments=[*state.moments, now], lag=lag)
+
+
+def test_lines_over_time_grow_with_every_pulse(browser: Browser, site: Site) -> None:
+    state = page_state(6)
+    site.service.state = state
+    page = opened(browser, site)
+    summary = page.locator("#lag-summary")
+    expect(summary).to_contain_text("window: 300 moments")
+    expect(page.locator("#latency-summary")).to_contain_text("p99: 280 moments")
+    page.locator("#requests .plot").focus()
+    page.keyboard.press("Home")
+    first = page.locator("#requests .read span").first
+    began = str(first.text_content())
+    state = grown(state, 1)
+    site.service.state = state
+    expect(summary).to_contain_text("window: 301 moments")
+    expect(first).to_have_text(began)  # what is read by keys stays where it is
+    page.keyboard.press("Escape")
+    expect(page.locator("#lag .lane-names li").first).to_contain_text("window99 peak")
+    expect(page.locator("#latency .read")).to_contain_text("p99 –")
+    expect(page.locator("#latency-summary")).to_contain_text("p99: 280 moments")
+    site.service.state = replace(state, events=Events(1, 2.0))  # the same moment: nothing new
+    expect(page.locator("#rate")).to_have_text("2.0/s")
+    expect(summary).to_contain_text("window: 301 moments")
+    assert page.errors == []  # type: ignore[attr-defined]
+    page.close()
+
+
+def test_only_the_time_that_is_asked_for_is_shown(browser: Browser, site: Site) -> None:
+    state = page_state(6)
+    assert state.now is not None
+    site.service.state = replace(state, moments=page_moments(state.now.at, 3_000))
+    page = opened(browser, site)
+    summary = page.locator("#lag-summary")
+    expect(summary).to_contain_text("window: 901 moments")
+    page.locator("#range input").first.focus()
+    page.keyboard.press("ArrowRight")
+    expect(summary).to_contain_text("window: 3000 moments")
+    page.close()
+
+
+MARKS = 9  # rows at the top of a chart in which only marks are
+
+
+def test_swaps_of_the_model_are_marked_on_the_lines_over_time(browser: Browser, site: Site) -> None:
+    state = replace(page_state(6), swaps=[], taken=None)
+    site.service.state = state
+    page = opened(browser, site)
+    charts = ("lag", "requests", "latency")
+    for chart in charts:
+        expect(page.locator(f"#{chart} canvas")).to_be_visible()
+        assert solid(page, chart, "star", MARKS) == 0
+    state = grown(state, 1)
+    assert state.now is not None
+    taken = Taken(state.now.at - 40_000, "star", 6)
+    site.service.state = replace(state, taken=taken)
+    for chart in charts:
+        expect(page.locator(f"#{chart}-summary")).to_contain_text("Marks: 1, the last: swapped to Θ* 6 at ")
+        assert solid(page, chart, "star", MARKS) > 8
+        assert solid(page, chart, "theta", MARKS) == 0
+    page.locator("#latency .plot").focus()
+    page.keyboard.press("End")
+    for _ in range(4):
+        page.keyboard.press("PageUp")
+    expect(page.locator("#latency [aria-live]")).to_contain_text(
+        re.compile(r"p99 [\d.]+ ms, swapped to Θ\* 6")
+    )
+    assert page.errors == []  # type: ignore[attr-defined]
+    page.close()
+
+
+def test_every_method_has_a_band_where_it_has_been_scored_often_enough(browser: Browser, site: Site) -> None:
+    site.service.state = page_state(3)  # Θ scored twice, and two values make no band
+    page = opened(browser, site)
+    expect(page.locator("#auc canvas")).to_be_visible()
+    assert tinted(page, "theta") < 60  # edges of lines
+    site.service.state = page_state(12, shadows=("iu",))
+    expect(page.locator("#auc .read")).to_contain_text("Period 12")
+    for name in ("theta", "star", "tone-0"):
+        assert tinted(page, name) > 200, name
+    page.close()
+
+
+def tinted(page: Page, name: str) -> int:
+    """Pixels of the chart of AUC that have a touch of this colour: a band, where no other lies over it."""
+    ink = of(page, name)
+    return sum(
+        pixels
+        for (*rgb, alpha), pixels in colours(page, "auc").items()
+        if 24 <= alpha <= 32 and all(abs(one - other) < 10 for one, other in zip(rgb, ink, strict=True))
+    )
+
+
+def test_charts_take_the_colours_of_the_other_scheme_at_once(browser: Browser, site: Site) -> None:
+    site.service.state = page_state(12)
+    page = opened(browser, site)
+    expect(page.locator("#auc canvas")).to_be_visible()
+    light = of(page, "star")
+    page.emulate_media(color_scheme="dark")
+    dark = of(page, "star")
+    assert dark != light
+    until(lambda: (*dark, 255) in colours(page, "auc"))
+    assert (*light, 255) not in colours(page, "auc")
+    page.close()
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 15
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_charts_keep_to_the_width_of_the_window(browser: Browser, site: Site) -> None:
+    site.service.state = page_state(12)
+    page = opened(browser, site)
+    expect(page.locator("#lag canvas")).to_be_visible()
+    widths = "all => all.map(one => one.clientWidth)"
+    for width in (400, 820):
+        page.set_viewport_size({"width": width, "height": 900})
+        for chart in ("auc", "lag", "latency", "late"):
+            plots = page.locator(f"#{chart} :is(.plot, .uplot)")
+            until(lambda plots=plots: len(set(plots.evaluate_all(widths))) == 1)  # type: ignore[misc]
+        assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    page.close()
+
+
+def test_drift_and_unused_events_are_read_period_by_period(browser: Browser, site: Site) -> None:
+    state = page_state(6)
+    rows = [
+        replace(row, drift=Drift(row.period / 10, row.period / 100), unused=Unused(late=row.period, dead=2))
+        for row in state.periods
+    ]
+    site.service.state = replace(state, periods=rows)
+    page = opened(browser, site)
+    expect(page.locator("#drift .lane-names li")).to_have_text(
+        ["distance0.600 peak 0.600", "new items6.0 % peak 6 %"]
+    )
+    expect(page.locator("#late .lane-names li")).to_have_text(["late6 peak 6", "dead2 peak 2"])
+    page.locator("#drift .plot").focus()
+    page.keyboard.press("Home")
+    expect(page.locator("#drift [aria-live]")).to_have_text("Period 1, distance 0.100, new items 1.0 %")
+    expect(page.locator("#late .read")).to_have_text("Period 1")
+    assert page.errors == []  # type: ignore[attr-defined]
+    page.close()
+
+
+def test_without_drift_and_moments_the_page_says_so(browser: Browser, site: Site) -> None:
+    state = page_state(3)
+    rows = [replace(row, drift=None) for row in state.periods]
+    site.service.state = replace(
+        state, periods=rows, moments=[], now=None, swaps=[], taken=None, processes=[]
+    )
+    page = opened(browser, site)
+    expect(page.locator("#drift")).to_have_text("No two periods to compare yet.")
+    for chart in ("lag", "requests", "latency"):
+        expect(page.locator(f"#{chart}")).to_have_text("No second has been measured yet.")
+    expect(page.locator("#processes")).to_contain_text("No process has told of itself yet.")
+    assert page.errors == []  # type: ignore[attr-defined]
+    page.close()
+
+
+def test_a_process_that_has_another_model_than_the_one_that_serves_is_named(
+    browser: Browser, site: Site
+) -> None:
+    state = page_state(6)
+    processes = [
+        Process(pid=11, version=6, kind="star", requests=1_234),
+        Process(pid=12, version=5, kind="star", requests=9),
+        Process(pid=13),
+    ]
+    site.service.state = replace(state, processes=processes)
+    page = opened(browser, site)
+    expect(page.locator("#processes tr")).to_have_text(
+        ["11Θ* 61,234", "12Θ* 5 not the one that serves9", "13none yet0"]
+    )
+    expect(page.locator("#processes-more")).to_have_text("1 of 3 have the model that serves")
+    page.close()
+
+
+def test_the_ranking_tile_has_the_rate_and_counts_what_was_refused(browser: Browser, site: Site) -> None:
+    state = page_state(6)
+    site.service.state = state
+    page = opened(browser, site)
+    expect(page.locator("#p99-more")).to_have_text("184/s, median 1.4 ms, 51,204 in all")
+    site.service.state = replace(state, requests=Requests(51_300, 0.4, None, None, 12))
+    expect(page.locator("#p99")).to_have_text("–ms p99")
+    expect(page.locator("#p99-more")).to_have_text("0.4/s, 51,300 in all, 12 refused (429)")
+    assert page.errors == []  # type: ignore[attr-defined]
+    page.close()
+
+
+def test_periods_that_change_replace_their_rows_and_those_no_longer_listed_go(
+    browser: Browser, site: Site
+) -> None:
+    state = page_state(6)
+    site.service.state = state
+    page = opened(browser, site)
+    numbers = page.locator("#rows tr th")
+    expect(numbers).to_have_text(["6", "5", "4", "3", "2", "1"])
+    *_, four, five, six = state.periods
+    site.service.state = replace(state, periods=[four, replace(five, samples=77), six])
+    expect(numbers).to_have_text(["6", "5", "4"])
+    expect(page.locator("#rows tr").nth(1).locator("td").first).to_have_text("77")
+    expect(page.locator("#lag-summary")).to_contain_text("window: 300 moments")
+    assert page.errors == []  # type: ignore[attr-defined]
+    page.close()
+
+
+ANSWER = {
+    "model_version": 6,
+    "kind": "star",
+    "items": [
+        {"item_id": "i9", "score": 0.5, "theta": 0.25, "star": 0.5, "known": True},
+        {"item_id": "<b>i8</b>", "score": 0.125, "star": 0.125, "known": False},
+    ],
+    "history": [f"h{place}" for place in range(30)],
+    "unknown_user": False,
+    "unknown_items": 1,
+    "explained": {"theta": None, "star": 6},
+}
+
+
+def test_try_it_shows_both_models_scores_and_the_users_history(browser: Browser, site: Site) -> None:
+    site.service.state = page_state(6)
+    page = opened(browser, site)
+    asked: list[Any] = []
+
+    def answer(route: Route) -> None:
+        asked.append(route.request.post_data_json)
+        route.fulfill(json=ANSWER)
+
+    page.route("**/rank", answer)
+    page.locator("#try-user").fill(" u1 ")
+    page.locator("#try-items").fill("i9, i8\ni7;i9  i6")
+    page.locator("#try-k").fill("2")
+    page.keyboard.press("Enter")
+    expect(page.locator("#try-told")).to_have_text(
+        re.compile(r"^2 best, by Θ\* 6, in [\d.]+ ms; 1 of the candidates never seen, ")
+    )
+    assert asked == [{"user_id": "u1", "candidates": ["i9", "i8", "i7", "i9", "i6"], "k": 2, "explain": True}]
+    expect(page.locator("#try-rows tr")).to_have_text(["1i90.25000.5000", "2<b>i8</b> never seen–0.1250"])
+    expect(page.locator("#try-theta")).to_have_text("Θ not there")
+    expect(page.locator("#try-star")).to_have_text("Θ* 6serves")
+    bars = page.locator("#try-rows .well i").evaluate_all("all => all.map(one => one.style.width)")
+    assert bars == ["50%", "100%", "25%"]
+    expect(page.locator("#try-history-of")).to_have_text("History of u1, newest first")
+    expect(page.locator("#try-history li")).to_have_count(25)
+    expect(page.locator("#try-history li").last).to_have_text("and 6 more")
+    if SHOTS:
+        page.screenshot(path=Path(SHOTS) / "page-try-it.png", full_page=True)
+    assert page.errors == []  # type: ignore[attr-defined]
+    page.close()
+
+
+def test_try_it_shows_what_the_models_in_service_say(browser: Browser, site: Site, factory: Factory) -> None:
+    theta, star = factory.next("theta"), factory.next("star")
+    models = {one.kind: load(factory.store, one, factory.settings) for one in (theta, star)}
+    site.service.served = Served(models["star"], Standing(2, "star", 2, 0))
+    site.service.beside = Other(models["theta"], "theta", 1)
+    page = opened(browser, site)
+    page.locator("#try-user").fill("nobody")
+    page.locator("#try-items").fill("i1 i2 never")
+    page.keyboard.press("Enter")
+    expect(page.locator("#try-rows tr")).to_have_count(3)
+    expect(page.locator("#try-rows")).to_contain_text("never never seen")
+    expect(page.locator("#try-theta")).to_have_text("Θ 1")
+    expect(page.locator("#try-star")).to_have_text("Θ* 2serves")
+    expect(page.locator("#try-history")).to_have_text("empty")
+    said = [float(one) for one in page.locator(".score.best > span:first-child").all_text_contents()]
+    assert said == sorted(said, reverse=True)
+    assert page.errors == []  # type: ignore[attr-defined]
+    page.close()
+
+
+def answers(page: Page, **answer: Any) -> None:
+    """What `POST /rank` answers from now on."""
+    page.route("**/rank", lambda route: route.fulfill(**answer))
+
+
+def test_try_it_says_in_one_line_why_there_is_no_answer(browser: Browser, site: Site) -> None:
+    site.service.state = page_state(6)
+    page = opened(browser, site)
+    told, answer = page.locator("#try-told"), page.locator("#try-answer")
+    page.locator("#try-ask").click()
+    expect(told).to_have_text("Name a user.")
+    page.keyboard.type("u1")  # what is missing has the focus
+    page.keyboard.press("Enter")
+    expect(told).to_have_text("Name at least one item to rank.")
+    page.keyboard.type("i1")
+    answers(page, json=ANSWER)
+    page.keyboard.press("Enter")
+    expect(answer).to_be_visible()
+    for status, line in ((503, "no model serves yet: ask again soon"), (429, "too many wait")):
+        answers(page, status=status, json={"error": line})
+        page.keyboard.press("Enter")
+        expect(told).to_have_text(line)
+        expect(told).to_have_class("told failed")
+        expect(answer).to_be_hidden()
+    answers(page, status=502, body="<html>")
+    page.keyboard.press("Enter")
+    expect(told).to_have_text("The server answered with HTTP 502.")
+    page.route("**/rank", lambda route: route.abort())
+    page.keyboard.press("Enter")
+    expect(told).to_have_text("The server cannot be reached.")
+    page.close()
+
+
+def test_without_the_chart_library_the_page_names_the_command_and_tells_the_rest(
+    browser: Browser, site: Site
+) -> None:
+    site.service.state = page_state(6)
+    page = browser.new_page()
+    page.route("**/uplot.js", lambda route: route.fulfill(status=404, body=""))
+    page.goto(site.url)
+    for chart in ("auc", "lag", "late"):
+        expect(page.locator(f"#{chart}")).to_contain_text("run `make install`")
+    expect(page.locator("#rows tr th").first).to_have_text("6")
+    expect(page.locator("#processes tr")).to_have_count(2)
     page.close()

@@ -9,22 +9,23 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from clock import Clock
-from serving_factory import SEED, Factory
+from serving_factory import Factory, LocalDesk
 
 from serving.health import Standing
 from serving.service import Service
 from serving.succession import RETRY, Succession
 from stream.records import Announcement, Kind, Serve, encode
 from stream.topics import Topics
+from trainer.parts import MLP
 from trainer.settings import TrainerSettings
-from trainer.snapshot import MLP
 
 TOPICS = Topics("t.")
 
 
 @pytest.fixture
 def succession(service: Service, factory: Factory, clock: Clock) -> Succession:
-    return Succession(service, factory.store, TOPICS, factory.settings, SEED, lambda: 5_000, clock)
+    desk = LocalDesk(service, factory.settings)
+    return Succession(desk, factory.store, TOPICS, factory.settings, lambda: 5_000, clock)
 
 
 def announce(succession: Succession, model: Announcement) -> None:
@@ -191,9 +192,8 @@ def test_parts_of_another_form_are_refused(
 
 
 def test_a_model_of_other_settings_is_refused(service: Service, factory: Factory) -> None:
-    other = Succession(
-        service, factory.store, TOPICS, TrainerSettings(user_rows="hash:5"), SEED, lambda: 5_000
-    )
+    settings = TrainerSettings(user_rows="hash:5")
+    other = Succession(LocalDesk(service, settings), factory.store, TOPICS, settings, lambda: 5_000)
     announce(other, factory.next())
     say(other, 1)
     assert service.served is None

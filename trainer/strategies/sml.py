@@ -27,9 +27,9 @@ from torch.nn.functional import embedding
 from stream.errors import MissingArtefact
 from trainer.adam import DenseAdam, Moments, zero_moments
 from trainer.batches import Batch, Examples, batches, shuffled
-from trainer.columns import read_moments, read_tensors, read_vectors, table_of, tensors_table, vectors
+from trainer.columns import read_moments, read_tensors, read_vectors, tensors_table, vectors
 from trainer.model import Theta, forward, grown, loss_of
-from trainer.snapshot import MLP, TABLES
+from trainer.parts import MLP, TABLES, table_of
 from trainer.strategies.contract import Lesson
 from trainer.strategies.transfer import initial_transfer, sweep, transfer, transfer_mlp
 from trainer.update import Loss, update

@@ -15,8 +15,8 @@ from stream.errors import MissingArtefact
 from trainer.adam import Moments
 from trainer.batches import Examples
 from trainer.catalogue import Ints
-from trainer.columns import column, lists, table_of
 from trainer.model import Theta
+from trainer.parts import column, lists, table_of
 from trainer.score import logits_of
 from trainer.strategies.contract import Lesson
 from trainer.strategies.reservoir import Reservoir, drawn, rank_weights

@@ -1,0 +1,1 @@
+"""Answers over HTTP at a steady state and while models change, beside what they cannot be faster than."""

@@ -1,0 +1,34 @@
+"""A thread that runs while a context lasts."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+
+class Job:
+    """Its failure is raised where it is asked for."""
+
+    def __init__(self, name: str, run: Callable[[threading.Event], None]) -> None:
+        self._run, self._stop = run, threading.Event()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._guarded, name=name, daemon=True)
+
+    def __enter__(self) -> Job:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def raise_if_failed(self) -> None:
+        """Raises: what ended the thread."""
+        if self._error is not None:
+            raise self._error
+
+    def _guarded(self) -> None:
+        try:
+            self._run(self._stop)
+        except BaseException as error:
+            self._error = error

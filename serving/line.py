@@ -1,0 +1,70 @@
+"""Requests in line: as many as can be answered in time, and no more."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from serving.request import BadRequest
+
+#: What a new time of a request weighs in the mean of them.
+_WEIGHT = 0.05
+
+
+class Turn:
+    """One request's time to compute."""
+
+    def __init__(self) -> None:
+        self.away = 0.0  # seconds that others have had in between
+
+    async def give_way(self) -> None:
+        """Let others have a turn, then go on."""
+        began = time.monotonic()
+        await asyncio.sleep(0)
+        self.away += time.monotonic() - began
+
+
+class Line:
+    """The requests that are being answered, all on one thread.
+
+    A request is let in where those before it, each taking as long as they took lately, leave it a turn within
+    `patience` seconds; otherwise its caller is told to come back, long before everybody waits for ever.
+    """
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+        self._inside = 0
+        self._mean = 0.0  # seconds of computing that a request takes
+
+    @property
+    def wait(self) -> float:
+        """Seconds that a request which comes now will wait."""
+        return self._inside * self._mean
+
+    @asynccontextmanager
+    async def turn(self, timeout: float | None = None) -> AsyncIterator[Turn]:
+        """Computing goes on within. timeout: seconds from now after which nobody waits for the answer.
+
+        Raises: BadRequest: 429, too many wait; 504, its time is over before its turn.
+        """
+        if (wait := self.wait) > self._patience:
+            raise BadRequest(
+                429, f"{self._inside} requests wait already, {1000 * wait:.0f} ms of work; ask again soon"
+            )
+        came = time.monotonic()
+        self._inside += 1
+        try:
+            # Whoever has come by now is counted before the first of them computes.
+            await asyncio.sleep(0)
+            began = time.monotonic()
+            if timeout is not None and began - came >= timeout:
+                raise BadRequest(
+                    504, f"the {1000 * timeout:.0f} ms the caller would wait were over before its turn"
+                )
+            mine = Turn()
+            yield mine
+            self._mean += _WEIGHT * (time.monotonic() - began - mine.away - self._mean)
+        finally:
+            self._inside -= 1

@@ -1,0 +1,105 @@
+"""From mapped parts to a model that can answer, warm, without a copy of its tables."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from serving.bundle import Mapped, Span
+from serving.catalogue import Catalogue, Column
+from serving.fetch import hashed
+from serving.lexicon import Lexicon
+from serving.model import Model
+from stream.errors import CorruptArtefact
+from trainer.columns import read_tensors
+from trainer.model import Theta
+from trainer.parts import CATALOGUE, MLP, TABLES
+from trainer.settings import TrainerSettings
+from trainer.vocabulary import Vocabulary
+
+#: Candidates and history of the request that warms a model.
+_DUMMY = 64
+#: Numbers apart that touch every page of memory, of 4 KiB.
+_PAGE = 1024
+
+
+class Opener:
+    """Opens version after version; ids are kept from one to the next."""
+
+    def __init__(self, settings: TrainerSettings, seed: int) -> None:
+        self._settings, self._seed = settings, seed
+        self._lexicons: defaultdict[str, Lexicon] = defaultdict(Lexicon)
+
+    def open(self, name: str, fd: int, spans: Sequence[Span]) -> Model:
+        """The model of a bundle (`serving.fetch` has verified its parts), having scored once.
+
+        Raises: CorruptArtefact: it gives a score that is not finite.
+        """
+        mapped = Mapped(fd, spans)
+        parts = mapped.parts
+        tables = {role: _tensor(mapped, parts[role], "vector") for role in TABLES if role in parts}
+        activity = {
+            role: mapped.numbers(_column(parts[role], "activity"))
+            for role in ("user", "item")
+            if "activity" in parts[role].column_names
+        }
+        for tensor in tables.values():
+            touch(tensor)
+        model = Model(
+            Theta(tables, read_tensors(parts[MLP])),
+            self._catalogue(mapped),
+            self._settings,
+            self._seed,
+            activity or None,  # type: ignore[arg-type]
+        )
+        _warm(name, model)
+        return model
+
+    def _catalogue(self, mapped: Mapped) -> Catalogue:
+        part = mapped.parts[CATALOGUE]
+        categories = _column(part, "categories")
+        items = self._lexicons["item"].version(_column(part, "id"))
+        buckets = hashed(self._settings, "item")
+        return Catalogue(
+            users=self._column_of(mapped, "user"),
+            items=items,
+            item_table=items if buckets is None else Vocabulary("item", buckets),
+            categories=self._column_of(mapped, "category") if "category" in mapped.parts else None,
+            item_row=mapped.numbers(_column(part, "row")),  # type: ignore[arg-type]
+            category_offsets=categories.offsets.to_numpy(),
+            category=mapped.numbers(categories.values),  # type: ignore[arg-type]
+        )
+
+    def _column_of(self, mapped: Mapped, role: str) -> Column:
+        buckets = hashed(self._settings, role)
+        if buckets is not None:
+            return Vocabulary(role, buckets)
+        return self._lexicons[role].version(_column(mapped.parts[role], "id"))
+
+
+def touch(tensor: Tensor) -> None:
+    """Read every page, so that no request waits for one to be mapped."""
+    np.add.reduce(tensor.numpy().reshape(-1)[::_PAGE])  # without the interpreter's lock
+
+
+def _column(part: pa.Table, name: str) -> pa.Array:
+    """A column of a table of one chunk, or of none where it has no rows."""
+    whole = part[name]
+    return whole.chunk(0) if whole.num_chunks else whole.combine_chunks()
+
+
+def _tensor(mapped: Mapped, part: pa.Table, name: str) -> Tensor:
+    return torch.from_numpy(mapped.numbers(_column(part, name)))
+
+
+def _warm(name: str, model: Model) -> None:
+    """Score a dummy request, so that the first user waits for nothing."""
+    items = model.catalogue.items.names[:_DUMMY].to_pylist()
+    scores = model.score("", items[:30], [*items, ""])
+    if not np.isfinite(scores.logits).all():
+        raise CorruptArtefact(f"{name} gives a score that is not finite")
