@@ -9,10 +9,15 @@ from typing import Literal
 import msgspec
 
 from serving.board import Row
+from serving.canary import Canary
 from stream.records import Kind, Serve
 
 #: Closed periods that the served model may lie behind before that is a failure.
 BEHIND = 2
+#: Seconds without an answer of Kafka that are worth a word.
+SILENT = 10.0
+#: Impressions of each model under a canary below which nothing is said of them.
+ENOUGH = 100
 #: Last periods over which Θ* is compared with Θ.
 COMPARED = 3
 
@@ -36,14 +41,24 @@ class Standing(msgspec.Struct, frozen=True):
     since: int  # ms, wall clock
 
 
-def health(serving: Standing | None, word: Serve | None, rows: Sequence[Row], refused: str | None) -> Health:
+def health(
+    serving: Standing | None,
+    word: Serve | None,
+    rows: Sequence[Row],
+    refused: str | None,
+    silent: float = 0.0,
+    canary: Canary | None = None,
+) -> Health:
     """The sentence.
 
     word: the one followed now. rows: closed periods, oldest first. refused: why the model it names cannot be
-    served, None where it can.
+    served, None where it can. silent: seconds since Kafka last answered. canary: how the
+    two models under it do.
     """
     closed = rows[-1].period if rows else 0
     if serving is None:
+        if silent > SILENT:
+            return Health(False, "red", f"No model yet: Kafka has not answered for {_seconds(silent)}")
         if refused:
             return Health(False, "red", f"No model yet: {refused}")
         waits = (
@@ -55,6 +70,9 @@ def health(serving: Standing | None, word: Serve | None, rows: Sequence[Row], re
     parts = [_what(serving, rows)]
     behind = closed - serving.version
     level: Literal["green", "amber", "red"] = "green"
+    if silent > SILENT:
+        level = "amber"
+        parts.append(f"Kafka has not answered for {_seconds(silent)}: nothing newer can come")
     held = word is not None and word.held_by is not None
     if word is not None and refused:
         level = "amber"
@@ -70,6 +88,8 @@ def health(serving: Standing | None, word: Serve | None, rows: Sequence[Row], re
     if behind > BEHIND and not held:
         level = "red"
         parts.append(f"{behind} periods behind the last one closed, {closed}")
+    if canary is not None and (told := _challenged(canary)):
+        parts.append(told)
     return Health(level != "red", level, ", ".join(parts))
 
 
@@ -97,6 +117,20 @@ def _ahead(rows: Sequence[Row]) -> str | None:
         return None
     percent = 100 * (theta - star) / theta
     return f"{'ahead of' if percent >= 0 else 'behind'} Θ by {abs(percent):.1f} % LogLoss"
+
+
+def _challenged(canary: Canary) -> str | None:
+    """How the challenger does beside the champion, once enough of what both have shown has its label."""
+    champion, challenger = canary.arms
+    if champion.logloss is None or challenger.logloss is None:
+        return None
+    if min(champion.impressions, challenger.impressions) < ENOUGH:
+        return None
+    apart = challenger.logloss - champion.logloss
+    return (
+        f"canary: {NAMES[challenger.kind]} for {100 * canary.share:g} % of users, LogLoss {abs(apart):.4f} "
+        f"{'worse' if apart > 0 else 'better'} over {challenger.impressions:,} impressions"
+    )
 
 
 def _seconds(seconds: float) -> str:

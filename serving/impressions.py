@@ -42,20 +42,24 @@ class Shown:
     categories: Sequence[Sequence[str]]  # of each item
     ts: int  # ms of event time
     version: int
+    marks: Sequence[str] | None = None  # of each item, what its id ends with (serving/canary.py)
 
     def impressions(self) -> list[Impression]:
         """An impression per item, with ids that nothing else has."""
         answer = uuid4().hex
+        ends = self.marks or [""] * len(self.items)
         return [
             Impression(
-                impression_id=f"{answer}-{place}",
+                impression_id=f"{answer}-{place}{end}",
                 user_id=self.user,
                 item_id=item,
                 categories=categories,
                 ts=self.ts,
                 model_version=self.version,
             )
-            for place, (item, categories) in enumerate(zip(self.items, self.categories, strict=True))
+            for place, (item, categories, end) in enumerate(
+                zip(self.items, self.categories, ends, strict=True)
+            )
         ]
 
 

@@ -190,12 +190,10 @@ def _infer(service: Service, body: bytes, version: str | None) -> Inferred:
 
 
 def _texts(given: _Input) -> list[str]:
-    if (
-        len(given.shape) > _DIMENSIONS
-        or min(given.shape, default=1) < 0
-        or prod(given.shape) != len(given.data)
-    ):
-        raise BadRequest(400, f"{given.name} has the shape {given.shape} and {len(given.data)} values")
+    shape = given.shape
+    if len(shape) > _DIMENSIONS or min(shape, default=1) < 0 or prod(shape) != len(given.data):
+        told = ", ".join(map(str, shape[: _DIMENSIONS + 1]))
+        raise BadRequest(400, f"{given.name} has the shape [{told}] and {len(given.data)} values")
     if given.datatype not in _TYPES:
         raise BadRequest(400, f"{given.name} is {given.datatype[:20]}: ids are {' or '.join(_TYPES)}")
     return [str(one) for one in given.data]

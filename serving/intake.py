@@ -1,4 +1,4 @@
-"""How much the stream is given, and how much of it waits to be windowed."""
+"""How much the stream is given, how much of it waits to be windowed, and whether Kafka answers at all."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from serving.state import Events
 from stream.errors import BrokerError, CorruptRecord
-from stream.kafka import consumer, offsets
+from stream.kafka import Ends, consumer
 from stream.positions import positions
 from stream.topics import Topics
 
@@ -19,34 +19,51 @@ _SELDOM = 3
 
 
 class Intake:
-    """Looked at again and again; what cannot be learnt while Kafka is away stays as it was."""
+    """Looked at again and again, which waits for nobody; while Kafka is away all stays as it was."""
 
     def __init__(self, kafka: Mapping[str, object], topics: Topics, partitions: int) -> None:
         self.events = Events()
         self.waiting = 0  # records of `events` that windowing has not taken
-        self._client, self._topics, self._partitions = consumer(kafka, wait=100), topics, range(partitions)
+        self._client, self._topics = consumer(kafka, wait=100), topics
+        self._ends = Ends(kafka, topics.events, partitions, EVERY)
+        self._partitions = partitions
         self._looks: deque[tuple[float, int]] = deque(maxlen=LOOKS)
-        self._taken = 0
+        self._answers = 0
+        self._answered_at = self._looked_at = time.monotonic()
+
+    @property
+    def silent(self) -> float:
+        """Seconds since Kafka last answered."""
+        return time.monotonic() - self._answered_at
 
     def look(self) -> bool:
-        """Whether it was time to look again, and the figures are new."""
-        moment = time.monotonic()
-        if self._looks and moment - self._looks[-1][0] < EVERY:
-            return False
+        """Whether another `EVERY` seconds are over."""
         try:
-            total = sum(offsets(self._client, self._topics.events, one)[1] for one in self._partitions)
-            if self._taken % _SELDOM == 0:
-                windowed = positions(self._client, self._topics).values()
-                self.waiting = sum(position.waiting for position in windowed)
-            self._taken += 1
-        except (BrokerError, CorruptRecord):
-            total = self.events.total
-        self._looks.append((moment, total))
-        began, before = self._looks[0]
-        rate = (total - before) / (moment - began) if moment > began else 0.0
-        self.events = Events(total, round(rate, 1))
+            ends = self._ends.answer()
+        except BrokerError:
+            ends = {}
+        moment = time.monotonic()
+        if len(ends) == self._partitions:
+            self._take(moment, sum(end.offset for end in ends.values()))
+        if moment - self._looked_at < EVERY:
+            return False
+        self._looked_at = moment
         return True
 
     def close(self) -> None:
         """Leave."""
         self._client.close()
+
+    def _take(self, moment: float, total: int) -> None:
+        self._answered_at = moment
+        self._looks.append((moment, total))
+        began, before = self._looks[0]
+        rate = (total - before) / (moment - began) if moment > began else 0.0
+        self.events = Events(total, round(rate, 1))
+        if self._answers % _SELDOM == 0:
+            try:
+                windowed = positions(self._client, self._topics).values()
+                self.waiting = sum(position.waiting for position in windowed)
+            except (BrokerError, CorruptRecord):
+                pass  # it is asked again
+        self._answers += 1

@@ -25,4 +25,11 @@ STAR = Gauge("asmg_serving_serves_star", "1 if a generated model answers, else 0
 HISTORIES = Gauge("asmg_serving_histories", "Users whose history is held")
 HISTORIES_BEHIND = Gauge("asmg_serving_histories_behind", "Records of histories not taken yet")
 PROCESSES = Gauge("asmg_serving_processes", "Processes that answer")
+CANARY_IMPRESSIONS = Gauge(
+    "asmg_serving_canary_impressions", "Last impressions over which a kind is scored under a canary", ["kind"]
+)
+CANARY_CLICK_THROUGH = Gauge(
+    "asmg_serving_canary_click_through", "Share of these impressions that were clicked", ["kind"]
+)
+CANARY_LOGLOSS = Gauge("asmg_serving_canary_logloss", "LogLoss of these impressions' scores, nats", ["kind"])
 UNREADABLE = Gauge("asmg_serving_unreadable_records", "Records of the followed topics that nobody can read")

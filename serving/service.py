@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from serving.canary import marks, of_challenger
 from serving.health import Standing
 from serving.histories import Histories
 from serving.impressions import Impression, Shown
@@ -109,13 +110,13 @@ class Service:
 
     def rank(self, asked: Ranking) -> Answer:
         """The best k candidates. Raises: BadRequest: no model yet, or the answer cannot be logged."""
-        served = self._ready()
+        served = self._for(asked.user)
         history = self.histories.of(asked.user)
         scores = served.model.score(asked.user, history, asked.candidates, asked.categories)
         best = np.argsort(-scores.logits, kind="stable")[: asked.k]
         items = [asked.candidates[place] for place in best.tolist()]
         chances = probabilities(scores.logits[best])
-        ids = self._log(asked.user, items, asked.categories, served) if asked.log else None
+        ids = self._log(asked.user, items, asked.categories, served, chances) if asked.log else None
         self._count(scores.unknown_user, scores.unknown_items)
         answer = Answer(
             model_version=served.standing.version,
@@ -127,7 +128,7 @@ class Service:
         return self._explained(answer, asked, history, scores.known[best]) if asked.explain else answer
 
     def score(self, asked: Pairs) -> Scored:
-        """A score per pair. Raises: BadRequest: no model yet."""
+        """A score per pair, by the model that serves, whoever the user. Raises: BadRequest: no model yet."""
         served = self._ready()
         logits = np.zeros(len(asked.users), np.float32)
         unknown_users = unknown_items = 0
@@ -150,19 +151,20 @@ class Service:
         """The best k of the whole catalogue that the user's history does not hold; before it, None after
         every part of the catalogue. Raises: BadRequest: no model yet, or the answer cannot be logged.
         """
-        served = self._ready()
+        served = self._for(asked.user)
         history = self.histories.of(asked.user)
         found: Best | None = None
         for found in served.model.search(asked.user, history, asked.k, asked.categories):
             if found is None:
                 yield None
         assert found is not None
-        ids = self._log(asked.user, found.items, {}, served) if asked.log else None
+        chances = probabilities(found.logits)
+        ids = self._log(asked.user, found.items, {}, served, chances) if asked.log else None
         self._count(found.unknown_user, 0)
         yield Answer(
             model_version=served.standing.version,
             kind=served.standing.kind,
-            items=_items(found.items, probabilities(found.logits), ids),
+            items=_items(found.items, chances, ids),
             unknown_user=found.unknown_user,
             unknown_items=0,
         )
@@ -171,6 +173,18 @@ class Service:
         if self.served is None:
             raise BadRequest(503, "no model serves yet: the first period has not been learnt; ask again soon")
         return self.served
+
+    def _for(self, user: str) -> Served:
+        """What answers this user: the model that serves, or, of a user in the canary, the other of its
+        version while it is there. Raises: BadRequest: no model yet.
+        """
+        served, other, share = self._ready(), self.beside, self.settings.canary
+        standing = served.standing
+        if share == 0 or other is None or other.kind == standing.kind or other.version != standing.version:
+            return served
+        if not of_challenger(user, share):
+            return served
+        return Served(other.model, msgspec.structs.replace(standing, kind=other.kind))
 
     def _count(self, unknown_users: int, unknown_items: int) -> None:
         self.tally.unknown["users"] += unknown_users
@@ -183,7 +197,7 @@ class Service:
         items = [one.item_id for one in answer.items]
         scores: dict[Kind, list[float]] = {answer.kind: [one.score for one in answer.items]}
         versions: dict[Kind, int] = {answer.kind: answer.model_version}
-        if (other := self.beside) is not None and other.kind != answer.kind:
+        if (other := self._beside(answer.kind)) is not None:
             said: Scores = other.model.score(asked.user, history, items, asked.categories)
             scores[other.kind], versions[other.kind] = probabilities(said.logits), other.version
         replace = msgspec.structs.replace
@@ -197,8 +211,19 @@ class Service:
             explained=Explained(versions.get("theta"), versions.get("star")),
         )
 
+    def _beside(self, kind: Kind) -> Other | None:
+        """The model of the other kind: who is in the canary was answered by the one that stands beside."""
+        if (served := self.served) is not None and served.standing.kind != kind:
+            return Other(served.model, served.standing.kind, served.standing.version)
+        return self.beside if self.beside is not None and self.beside.kind != kind else None
+
     def _log(
-        self, user: str, items: list[str], given: Mapping[str, Sequence[str]], served: Served
+        self,
+        user: str,
+        items: list[str],
+        given: Mapping[str, Sequence[str]],
+        served: Served,
+        chances: Sequence[float],
     ) -> list[str]:
         """Ids of the impressions that `events` will be given."""
         ts = self._now()
@@ -207,7 +232,9 @@ class Service:
                 503, "nothing can be logged yet: the stream's time is unknown before its first sample"
             )
         categories = [served.model.categories_of(item, given) for item in items]
-        shown = Shown(user, items, categories, ts, served.standing.version).impressions()
+        standing = served.standing
+        ends = marks(standing.kind, standing.version, chances) if self.settings.canary > 0 else None
+        shown = Shown(user, items, categories, ts, standing.version, ends).impressions()
         if not self._shelf.add(shown):
             raise BadRequest(
                 503, "nothing can be logged now: Kafka takes no impressions; ask again, or without log"

@@ -37,7 +37,17 @@ class ServingSettings(BaseModel):
     compare: bool = Field(
         default=True,
         description="also keep the other of Θ and Θ* of the version that serves, for explanations: its "
-        "tables once more in memory",
+        "tables once more in memory; a canary keeps it in any case",
+    )
+    canary: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=0.5,
+        description="share of users, by a hash of their ids, who get the other of Θ and Θ* of the version "
+        "that serves; both are scored by the clicks that come back to what was logged",
+    )
+    canary_window: int = Field(
+        default=20_000, ge=1, description="last impressions of each of the two over which they are scored"
     )
     metrics_port: int = Field(
         default=9104, ge=0, le=65535, description="port of Prometheus metrics on 127.0.0.1; 0: any free port"

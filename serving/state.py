@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from serving.board import Row
+from serving.canary import Canary
 from serving.health import Health, Standing, health
 from stream.records import Kind, Manifest
 
@@ -82,6 +83,7 @@ class Pulse(msgspec.Struct, frozen=True, kw_only=True):
     lag: Lag = Lag()
     now: Moment | None = None  # the last of `moments`
     taken: Taken | None = None  # the last of `swaps`
+    canary: Canary | None = None  # None without one, and before a model serves
 
 
 class State(Pulse, frozen=True, kw_only=True):

@@ -16,7 +16,9 @@ from contextlib import ExitStack
 from prometheus_client import start_http_server
 
 from serving import metrics
+from serving.canary import Canary
 from serving.channel import Report, begin
+from serving.clicks import Clicks
 from serving.crew import Crew
 from serving.health import health
 from serving.intake import Intake
@@ -71,7 +73,10 @@ def serve(
         stack.callback(follower.close)
         intake = Intake(place.kafka, place.topics, stream.partitions)
         stack.callback(intake.close)
-        picture, teller = _Picture(crew, succession, intake, sums), Teller()
+        clicks = None
+        if settings.canary > 0:
+            clicks = stack.enter_context(Clicks(place.kafka, place.topics, stream.partitions, settings))
+        picture, teller = _Picture(crew, succession, intake, sums, clicks), Teller()
 
         answering, ready, shown = False, False, 0.0
         while not stop.is_set():
@@ -87,7 +92,7 @@ def serve(
             if time.monotonic() - shown >= EVERY:
                 crew.show(teller.tell(picture.now()))
                 shown = time.monotonic()
-            elif settings.compare:
+            elif settings.compare or clicks is not None:
                 succession.compare()
 
 
@@ -101,8 +106,11 @@ def _tell_where(listener: socket.socket, settings: ServingSettings) -> None:
 class _Picture:
     """The state, drawn anew again and again."""
 
-    def __init__(self, crew: Crew, succession: Succession, intake: Intake, sums: Sums) -> None:
+    def __init__(
+        self, crew: Crew, succession: Succession, intake: Intake, sums: Sums, clicks: Clicks | None
+    ) -> None:
         self._crew, self._succession, self._intake, self._sums = crew, succession, intake, sums
+        self._clicks = clicks
         self._moments = Moments()
         self._last = NOTHING
 
@@ -119,9 +127,11 @@ class _Picture:
         if self._intake.look():
             self._moments.add(self._moment(lag))
         moments = self._moments
+        word, silent = succession.words.current, self._intake.silent
+        canary = self._clicks.canary(serving.kind if serving else None) if self._clicks else None
         self._last = State(
             serving=serving,
-            health=health(serving, succession.words.current, rows, succession.refused),
+            health=health(serving, word, rows, succession.refused, silent, canary),
             periods=self._last.periods if listed == self._last.periods else listed,
             counts=counts,
             busy_seconds=busy,
@@ -133,9 +143,12 @@ class _Picture:
             taken=moments.swaps[-1] if moments.swaps else None,
             moments=moments.all,
             swaps=moments.swaps,
+            canary=canary,
         )
         metrics.UNREADABLE.set(succession.announced.unreadable)
         metrics.PROCESSES.set(len(crew.processes))
+        if canary is not None:
+            _measure(canary)
         return self._last
 
     def _lag(self) -> Lag:
@@ -176,6 +189,14 @@ def _count(report: Report) -> None:
     metrics.IMPRESSIONS_LOST.inc(report.impressions_lost)
     metrics.HISTORIES.set(report.histories)
     metrics.HISTORIES_BEHIND.set(report.histories_behind)
+
+
+def _measure(canary: Canary) -> None:
+    for arm in canary.arms:
+        metrics.CANARY_IMPRESSIONS.labels(arm.kind).set(arm.impressions)
+        if arm.click_through is not None and arm.logloss is not None:
+            metrics.CANARY_CLICK_THROUGH.labels(arm.kind).set(arm.click_through)
+            metrics.CANARY_LOGLOSS.labels(arm.kind).set(arm.logloss)
 
 
 def _bound(settings: ServingSettings) -> socket.socket:

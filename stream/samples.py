@@ -38,6 +38,18 @@ SCHEMA = pa.schema(
 _KEYS = [place for place, name in enumerate(SCHEMA.names) if name not in ("categories", "history")]
 
 
+_LABELS = [SCHEMA.get_field_index(name) for name in ("number", "impression_id", "label")]
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """What became of the impressions of n samples of one partition."""
+
+    number: npt.NDArray[np.int64]  # [n] running number within the partition
+    impression_id: pa.StringArray  # [n] "" where the sample is a click without an impression
+    label: npt.NDArray[np.int8]  # [n] 1 clicked, 0 not
+
+
 @dataclass(frozen=True, eq=False)
 class Samples:
     """n samples of one or many partitions, strings replaced by codes into small dictionaries.
@@ -250,6 +262,12 @@ class Samples:
             )
         ]
         return order
+
+
+def decode_labels(message: bytes) -> Labels:
+    """Of the samples of one message, that alone. Raises: CorruptRecord, as `Samples.decode`."""
+    batch = _read(message, _LABELS)
+    return Labels(batch["number"].to_numpy(), batch["impression_id"], batch["label"].to_numpy())
 
 
 def string_ranks(strings: pa.StringArray) -> npt.NDArray[np.int64]:

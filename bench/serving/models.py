@@ -10,7 +10,7 @@ import pyarrow as pa
 import torch
 
 from stream import kafka
-from stream.records import Announcement, History, Manifest, Score, Serve, encode, now
+from stream.records import Announcement, History, Kind, Manifest, Score, Serve, encode, now
 from stream.replay.encode import partition_of
 from stream.samples import HISTORY
 from stream.store import Store
@@ -103,23 +103,33 @@ class Shop:
             self._writer.write(self.topics.histories, record, key=name.encode(), partition=place)
         self._writer.flush()
 
-    def next(self) -> int:
-        """Close a period, announce its Θ* and say to serve it; its number."""
+    def next(self, kind: Kind = "star", reason: str = "bench") -> int:
+        """Close a period, announce its Θ and Θ* and say which of them to serve; the period's number."""
         self.version += 1
         closed = self._close(self.version)
-        model = Announcement(
-            kind="star",
-            version=self.version,
-            parts=self._parts[self.version % len(self._parts)],
-            parents={f"period/{self.version}": closed.hash()},
-            score=Score(auc=0.7, logloss=0.6, rows=closed.count),
-            announced_at=now(),
-        )
-        word = Serve(period=self.version, kind="star", version=self.version, reason="bench", decided_at=now())
-        self._writer.write(self.topics.models, encode(model), key=name_of(model).encode())
-        self._writer.write(self.topics.serve, encode(word))
-        self._writer.flush()
+        kinds: tuple[Kind, ...] = ("theta", "star")
+        for one in kinds:
+            model = Announcement(
+                kind=one,
+                version=self.version,
+                parts=self.parts_of(self.version, one),
+                parents={f"period/{self.version}": closed.hash()},
+                score=Score(auc=0.7, logloss=0.6, rows=closed.count),
+                announced_at=now(),
+            )
+            self._writer.write(self.topics.models, encode(model), key=name_of(model).encode())
+        self.say(Serve(period=self.version, kind=kind, version=self.version, reason=reason))
         return self.version
+
+    def parts_of(self, version: int, kind: Kind) -> dict[str, str]:
+        """Names of a model's parts: the Θ* of a version is the Θ of the next."""
+        return self._parts[(version + (kind == "star")) % len(self._parts)]
+
+    def say(self, word: Serve) -> None:
+        """Write a word of the gate's, or an operator's."""
+        key = "operator" if word.held_by else str(word.period)
+        self._writer.write(self.topics.serve, encode(word), key=key.encode())
+        self._writer.flush()
 
     def _close(self, period: int) -> Manifest:
         manifest = Manifest(
