@@ -13,8 +13,9 @@ from torch import Tensor
 
 from metagen.kernels import join, join_categories, lay_out
 from metagen.touched import Touched
-from trainer.batches import POOLING_EPSILON, Bags, Batch, Examples, shuffled
+from trainer.batches import Bags, Batch, Examples, shuffled
 from trainer.catalogue import Ints
+from trainer.parts import POOLING_EPSILON
 
 #: Joint batches prepared at a time: enough to spread the cost of a call, few enough to stay small.
 CHUNK = 64

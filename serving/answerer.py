@@ -51,7 +51,6 @@ from stream.errors import AsmgError
 from stream.records import now
 from stream.settings import StreamSettings
 from stream.topics import Topics
-from trainer.device import choose_device
 from trainer.settings import TrainerSettings
 
 #: Seconds that requests in flight are given when serving ends.
@@ -59,7 +58,7 @@ GRACE = 5
 #: Seconds between two reports.
 EVERY = 0.25
 #: Seconds after which a thread that opens a model or takes histories hands the interpreter over. Each
-#: operation of torch asks for it anew, so that a request would wait many times 5 ms, which is Python's own.
+#: operation of numpy asks for it anew, so that a request would wait many times 5 ms, which is Python's own.
 TURN = 0.0002
 
 
@@ -70,7 +69,6 @@ def answer(channel: Channel, listener: socket.socket) -> None:
     stream = StreamSettings.model_validate(begin.stream)
     settings = ServingSettings.model_validate(begin.serving)
     topics, histories = Topics(begin.prefix), Histories()
-    choose_device("cpu", settings.threads)
     sys.setswitchinterval(TURN)
     with ExitStack() as stack:
         feed = Feed(begin.kafka, topics, stream, histories, with_time=settings.clock == "stream")

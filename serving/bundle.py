@@ -69,8 +69,7 @@ class Mapped:
     """The parts of a bundle, mapped. What is read of them keeps the memory; the descriptor may be closed."""
 
     def __init__(self, fd: int, spans: Sequence[Span]) -> None:
-        # Copied where written to, which nobody does: torch wants tensors that it could write to.
-        self._memory = mmap.mmap(fd, 0, access=mmap.ACCESS_COPY)
+        self._memory = mmap.mmap(fd, 0, access=mmap.ACCESS_READ)
         whole = pa.py_buffer(self._memory)
         self._base = whole.address
         self.parts = {

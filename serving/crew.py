@@ -77,9 +77,8 @@ class _Answerer:
                 [sys.executable, "-m", "serving.answerer", *map(str, fds)],
                 pass_fds=fds,
                 stdin=subprocess.DEVNULL,
-                # One thread computes; the libraries' own threads would only get in its way.
-                env=os.environ
-                | {"OMP_NUM_THREADS": str(begin.serving["threads"]), "OPENBLAS_NUM_THREADS": "1"},
+                # One thread computes; more would only get in each other's way.
+                env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
             )
         self.channel = Channel(mine, PATIENCE)
         self.since = time.monotonic()

@@ -52,8 +52,8 @@ def health(
     """The sentence.
 
     word: the one followed now. rows: closed periods, oldest first. refused: why the model it names cannot be
-    served, None where it can. silent: seconds since Kafka last answered. canary: how the
-    two models under it do.
+    served, None where it can. silent: seconds since Kafka last answered. canary: how
+    both of its models do.
     """
     closed = rows[-1].period if rows else 0
     if serving is None:

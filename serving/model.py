@@ -7,19 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
-from torch.nn.functional import embedding, embedding_bag
 
 from serving.catalogue import Catalogue, Column
-from serving.taste import Items, Taste
+from serving.taste import Floats, Items, Taste
 from stream.samples import take_lists
 from trainer.activity import INACTIVE
-from trainer.batches import POOLING_EPSILON
 from trainer.catalogue import Ints
-from trainer.model import Theta, initial_rows, with_slot
+from trainer.parts import POOLING_EPSILON
 from trainer.settings import TrainerSettings
-from trainer.vocabulary import UNKNOWN, Vocabulary
+from trainer.vocabulary import UNKNOWN, Vocabulary, initial_rows
 
 #: Items that a search of the whole catalogue scores between two chances for other requests.
 BLOCK = 4096
@@ -47,17 +43,20 @@ class Model:
 
     def __init__(
         self,
-        theta: Theta,
+        tables: Mapping[str, Floats],
+        mlp: Mapping[str, Floats],
         catalogue: Catalogue,
         settings: TrainerSettings,
         seed: int,
         activity: Mapping[str, npt.NDArray[np.float32]] | None = None,
     ) -> None:
-        """activity: [rows, 3] of user and item table (`activity_inputs`), for a model that reads it."""
-        self.theta, self.catalogue, self._activity = theta, catalogue, activity
+        """tables, mlp: Θ's or Θ*'s, as `trainer.model.Theta` has them. activity: [rows, 3] of user and item
+        table (`activity_inputs`), for a model that reads it.
+        """
+        self.tables, self.mlp, self.catalogue, self._activity = tables, mlp, catalogue, activity
         self._settings, self._seed = settings, seed
         # Matrix factorisation has a bias last in its rows, a generator may have put one behind the others'.
-        self._width = settings.embedding if "kernel1" in theta.mlp else theta.tables["item"].shape[1] - 1
+        self._width = settings.embedding if "kernel1" in mlp else tables["item"].shape[1] - 1
         # One more list, an empty one, is that of every item without a number.
         last = catalogue.category_offsets[-1:]
         self._category_offsets = np.concatenate([catalogue.category_offsets, last])
@@ -74,12 +73,10 @@ class Model:
         given: categories by item that count before the catalogue's, as those of a newer sample would.
         """
         ids = [*candidates, *history]
-        with torch.inference_mode():
-            items, numbers = self._items(ids, given or {})
-            candidate, past = items.split(len(candidates))
-            taste, unknown = self._taste(user, past)
-            logits: npt.NDArray[np.float32] = taste.logits(candidate).numpy()
-        return Scores(logits, unknown, numbers[: len(candidates)] != UNKNOWN)
+        items, numbers = self._items(ids, given or {})
+        candidate, past = items.split(len(candidates))
+        taste, unknown = self._taste(user, past)
+        return Scores(taste.logits(candidate), unknown, numbers[: len(candidates)] != UNKNOWN)
 
     def search(
         self, user: str, history: Sequence[str], k: int, categories: Sequence[str] | None = None
@@ -89,9 +86,8 @@ class Model:
         Yields None after every block of the catalogue, and what was found at last. categories: only items
         that have one of these; None: all.
         """
-        with torch.inference_mode():
-            past, numbers = self._items(list(history), {})
-            taste, unknown = self._taste(user, past)
+        past, numbers = self._items(list(history), {})
+        taste, unknown = self._taste(user, past)
         wanted = None if categories is None else self._rows_of_categories(categories)
         best, logits = np.zeros(0, np.int64), np.zeros(0, np.float32)
         for begin in range(0, len(self.catalogue.items), BLOCK):
@@ -99,8 +95,7 @@ class Model:
             if wanted is not None:
                 among = among[self._has(among, wanted)]
             among = np.setdiff1d(among, numbers, assume_unique=False)
-            with torch.inference_mode():
-                found = taste.logits(self._numbered(among)).numpy()
+            found = taste.logits(self._numbered(among))
             best, logits = np.concatenate([best, among]), np.concatenate([logits, found])
             first = np.argsort(-logits, kind="stable")[:k]  # of equal ones the item that was there earlier
             best, logits = best[first], logits[first]
@@ -121,8 +116,8 @@ class Model:
         vector = self._vectors("user", row, new)[0]
         activity = None
         if self._activity is not None:
-            activity = torch.from_numpy(INACTIVE if new else self._activity["user"][row[0]])
-        return Taste(self.theta.mlp, vector, history, activity, self._width), bool(new)
+            activity = INACTIVE if new else self._activity["user"][row[0]]
+        return Taste(self.mlp, vector, history, activity, self._width), bool(new)
 
     def _items(self, ids: Sequence[str], given: Mapping[str, Sequence[str]]) -> tuple[Items, Ints]:
         """Items by id, whatever is known of them, and their numbers [n], UNKNOWN where they have none."""
@@ -145,16 +140,11 @@ class Model:
         if table.shape[1] > self._width:
             bias = table[:, self._width]
         if self.catalogue.categories is not None:
-            lengths = np.diff(offsets)
-            weight = np.repeat((1.0 / (lengths + POOLING_EPSILON)).astype(np.float32), lengths)
-            pooled = self._pooled(category, unseen, offsets, weight)
-            vectors = torch.cat([vectors, pooled], 1)
+            pooled = self._pooled(category, unseen, offsets)
+            vectors = np.concatenate([vectors, pooled], axis=1)
         activity = None
         if self._activity is not None:
-            found = self._activity["item"][np.maximum(rows, 0)]
-            if new:
-                found[rows < 0] = INACTIVE
-            activity = torch.from_numpy(found)
+            activity = _taken(self._activity["item"], rows, bool(new), INACTIVE)
         return Items(vectors, bias, activity)
 
     def _item_rows(self, ids: Sequence[str], numbers: Ints) -> tuple[Ints, list[str]]:
@@ -206,25 +196,24 @@ class Model:
         found: npt.NDArray[np.bool_] = hits[offsets[1:]] > hits[offsets[:-1]]
         return found
 
-    def _pooled(self, rows: Ints, new: list[str], offsets: Ints, weight: npt.NDArray[np.float32]) -> Tensor:
+    def _pooled(self, rows: Ints, new: list[str], offsets: Ints) -> Floats:
         """[n, e] the mean vector of each item's categories; zero where it has none."""
-        if new:
-            index, table = torch.arange(len(rows)), self._vectors("category", rows, new)
-        else:
-            index, table = torch.from_numpy(rows), self.theta.tables["category"]
-        at, weights = torch.from_numpy(offsets[:-1]).to(index.dtype), torch.from_numpy(weight)
-        return embedding_bag(index, table, at, mode="sum", per_sample_weights=weights)
+        vectors, lengths = self._vectors("category", rows, new), np.diff(offsets)
+        filled = lengths > 0
+        pooled = np.zeros((len(lengths), self._width), np.float32)
+        if filled.all() and len(rows) == len(lengths):
+            pooled = vectors  # each has one
+        elif len(rows):
+            pooled[filled] = np.add.reduceat(vectors, offsets[:-1][filled], axis=0)
+        pooled *= (1.0 / (lengths + POOLING_EPSILON)).astype(np.float32)[:, None]
+        return pooled
 
-    def _vectors(self, name: str, rows: Ints, new: list[str]) -> Tensor:
+    def _vectors(self, name: str, rows: Ints, new: list[str]) -> Floats:
         """[len(rows), e] the rows of a table, and for -1, -2, … the initial vectors of `new`."""
-        table, index = self.theta.tables[name], torch.from_numpy(rows)
-        if not new:
-            return embedding(index, table)
-        known = torch.from_numpy(rows >= 0)
-        vectors = torch.empty(len(rows), table.shape[1])
-        vectors[known] = table[index[known]]
-        initial = initial_rows(self._settings, self._seed, name, new)
-        vectors[~known] = with_slot(initial, table.shape[1])[-1 - index[~known]]
+        vectors = _taken(self.tables[name], rows, bool(new), np.float32(0))  # a new id's bias is zero
+        if new:
+            initial, unknown = initial_rows(self._settings, self._seed, name, new), rows < 0
+            vectors[unknown, : initial.shape[1]] = initial[-1 - rows[unknown]]
         return vectors
 
 
@@ -235,6 +224,17 @@ class Best:
     items: list[str]
     logits: npt.NDArray[np.float32]
     unknown_user: bool
+
+
+def _taken(table: Floats, rows: Ints, some_unknown: bool, unknown: Floats | np.float32) -> Floats:
+    """[len(rows), width] the rows of a table; where a number is negative, `unknown`."""
+    if not some_unknown:
+        return table.take(rows, axis=0)
+    taken = np.empty((len(rows), table.shape[1]), np.float32)
+    taken[:] = unknown
+    known = rows >= 0
+    taken[known] = table[rows[known]]
+    return taken
 
 
 def _rows(column: Column, ids: Sequence[str]) -> tuple[Ints, list[str]]:

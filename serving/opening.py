@@ -6,9 +6,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-import torch
-from torch import Tensor
 
 from serving.bundle import Mapped, Span
 from serving.catalogue import Catalogue, Column
@@ -16,9 +15,7 @@ from serving.fetch import hashed
 from serving.lexicon import Lexicon
 from serving.model import Model
 from stream.errors import CorruptArtefact
-from trainer.columns import read_tensors
-from trainer.model import Theta
-from trainer.parts import CATALOGUE, MLP, TABLES
+from trainer.parts import CATALOGUE, MLP, TABLES, read_arrays
 from trainer.settings import TrainerSettings
 from trainer.vocabulary import Vocabulary
 
@@ -42,16 +39,17 @@ class Opener:
         """
         mapped = Mapped(fd, spans)
         parts = mapped.parts
-        tables = {role: _tensor(mapped, parts[role], "vector") for role in TABLES if role in parts}
+        tables = {role: mapped.numbers(_column(parts[role], "vector")) for role in TABLES if role in parts}
         activity = {
             role: mapped.numbers(_column(parts[role], "activity"))
             for role in ("user", "item")
             if "activity" in parts[role].column_names
         }
-        for tensor in tables.values():
-            touch(tensor)
+        for table in tables.values():
+            touch(table)
         model = Model(
-            Theta(tables, read_tensors(parts[MLP])),
+            tables,  # type: ignore[arg-type]  # float32, as fetched
+            read_arrays(parts[MLP]),
             self._catalogue(mapped),
             self._settings,
             self._seed,
@@ -82,9 +80,10 @@ class Opener:
         return self._lexicons[role].version(_column(mapped.parts[role], "id"))
 
 
-def touch(tensor: Tensor) -> None:
+def touch(table: npt.NDArray[np.generic]) -> None:
     """Read every page, so that no request waits for one to be mapped."""
-    np.add.reduce(tensor.numpy().reshape(-1)[::_PAGE])  # without the interpreter's lock
+    if table.size:
+        np.maximum.reduce(table.reshape(-1)[::_PAGE])  # without the interpreter's lock
 
 
 def _column(part: pa.Table, name: str) -> pa.Array:
@@ -93,13 +92,10 @@ def _column(part: pa.Table, name: str) -> pa.Array:
     return whole.chunk(0) if whole.num_chunks else whole.combine_chunks()
 
 
-def _tensor(mapped: Mapped, part: pa.Table, name: str) -> Tensor:
-    return torch.from_numpy(mapped.numbers(_column(part, name)))
-
-
 def _warm(name: str, model: Model) -> None:
     """Score a dummy request, so that the first user waits for nothing."""
     items = model.catalogue.items.names[:_DUMMY].to_pylist()
-    scores = model.score("", items[:30], [*items, ""])
+    with np.errstate(all="ignore"):  # what comes of it is looked at
+        scores = model.score("", items[:30], [*items, ""])
     if not np.isfinite(scores.logits).all():
         raise CorruptArtefact(f"{name} gives a score that is not finite")

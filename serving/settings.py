@@ -27,7 +27,6 @@ class ServingSettings(BaseModel):
         default="wall",
         description="what stamps logged impressions; stream: the largest event time of the samples (replays)",
     )
-    threads: int = Field(default=1, ge=1, description="torch threads of a process that answers")
     workers: int = Field(
         default=1, ge=1, le=64, description="processes that answer; they share the model's tables in memory"
     )

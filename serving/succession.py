@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Protocol
 
+from metagen.gate import refusal
 from serving import metrics
 from serving.board import Row, Swap, rows
 from serving.bundle import Bundle
@@ -15,7 +16,7 @@ from serving.fetch import fetch
 from serving.health import Standing
 from serving.words import Words
 from stream.errors import AsmgError, CorruptRecord
-from stream.records import Kind, Serve, decode
+from stream.records import Announcement, Kind, Serve, decode
 from stream.store import Store
 from stream.topics import Topics
 from trainer.announced import Announced
@@ -90,8 +91,11 @@ class Succession:
             if self._serve(word, awaited):
                 return
 
-    def compare(self) -> None:
-        """Put the other of Θ and Θ* of the version that serves beside it, once it is there."""
+    def compare(self, answers: bool = False) -> None:
+        """Put the other of Θ and Θ* of the version that serves beside it, once it is there.
+
+        answers: users may get it, so a Θ* that the gate refuses, whatever it scored before, is left out.
+        """
         serving = self._desk.standing
         if serving is None:
             return
@@ -100,6 +104,9 @@ class Succession:
         if announced is None or name == self._compared:
             return
         self._compared = name  # tried once: nothing is lost where it fails but a comparison
+        if answers and (why := _refused(announced)) is not None:
+            _log.warning("%s/%d is no challenger of what serves: %s", *name, why)
+            return
         try:
             bundle = Bundle(fetch(self._store, announced, self._trainer))
             self._desk.put_beside(bundle, *name)
@@ -155,3 +162,9 @@ class Succession:
         self._retry_at[name] = self._clock() + RETRY
         if word is self.words.current:
             self.refused = why
+
+
+def _refused(model: Announcement) -> str | None:
+    """Why the gate refuses the model, by the bound that it was made under; None where it does not."""
+    no_bound = 1.0  # a distance of distributions is never larger
+    return refusal(model.outlook, model.settings.get("metagen", {}).get("gate_jump", no_bound))

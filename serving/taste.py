@@ -6,6 +6,8 @@ more matrix that is added to the kernel:
 
     [u|s|v]·K + b + [s∘v|u∘v|l∘v]·P
         = (u·K_u + s·K_s + b) + v·(K_v + diag(s)·P_s + diag(u|0)·P_u + diag(l)·P_l)
+
+In numpy: the arrays are small, and each operation of torch costs as much as three of these.
 """
 
 from __future__ import annotations
@@ -13,22 +15,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
-from torch.nn.functional import linear, pad, relu
+import numpy as np
+import numpy.typing as npt
 
-from trainer.batches import POOLING_EPSILON
-from trainer.model import PRODUCTS, calibrated
-from trainer.parts import CALIBRATOR
+from trainer.parts import CALIBRATOR, POOLING_EPSILON, PRODUCTS
+
+Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
 class Items:
     """n items as the model reads them."""
 
-    vectors: Tensor  # [n, w] an item's vector and its categories' mean
-    bias: Tensor | None  # [n] where the table has a bias slot
-    activity: Tensor | None  # [n, 3] where the model reads how active they were
+    vectors: Floats  # [n, w] an item's vector and its categories' mean
+    bias: Floats | None  # [n] where the table has a bias slot
+    activity: Floats | None  # [n, 3] where the model reads how active they were
 
     def split(self, at: int) -> tuple[Items, Items]:
         """The first ones, and those from `at` on."""
@@ -47,44 +48,58 @@ class Taste:
     """A user with a history, before the candidates are known."""
 
     def __init__(
-        self, mlp: Mapping[str, Tensor], user: Tensor, history: Items, activity: Tensor | None, width: int
+        self, mlp: Mapping[str, Floats], user: Floats, history: Items, activity: Floats | None, width: int
     ) -> None:
         """user: [e] or, with a bias slot, [e + 1]. activity: [3] the user's. width: e."""
-        self._mlp, self._user = mlp, user
-        self._activity = activity
+        self._mlp, self._user, self._activity = mlp, user, activity
         self._bias = user[width] if len(user) > width else None
         if "kernel1" not in mlp:
             return
         h, w = history.vectors.shape
         u = user[:width]
-        s = history.vectors.sum(0) * (1.0 / (h + POOLING_EPSILON))  # [w]
+        s = history.vectors.sum(0) * np.float32(1.0 / (h + POOLING_EPSILON))  # [w]
         kernel = mlp["kernel1"]
-        self._constant = torch.addmv(mlp["bias1"], kernel[: width + w].T, torch.cat([u, s]))
+        self._constant = np.concatenate([u, s]) @ kernel[: width + w] + mlp["bias1"]  # [l1]
         self._kernel = kernel[width + w :]  # [w, l1]
         if PRODUCTS in mlp:
-            of_s, of_u, of_l = torch.split(mlp[PRODUCTS], [w, width, w])
-            self._kernel = torch.addcmul(self._kernel, s[:, None], of_s)
-            self._kernel += pad(u[:, None] * of_u, (0, 0, 0, w - width))
+            of_s, of_u, of_l = np.split(mlp[PRODUCTS], [w, w + width])
+            self._kernel = self._kernel + s[:, None] * of_s
+            self._kernel[:width] += u[:, None] * of_u
             if h:
-                self._kernel.addcmul_(history.vectors[0][:, None], of_l)
+                self._kernel += history.vectors[0][:, None] * of_l
 
-    def logits(self, items: Items) -> Tensor:
+    def logits(self, items: Items) -> Floats:
         """[n] the logits of candidates."""
         mlp = self._mlp
         if "kernel1" not in mlp:
             assert items.bias is not None
-            return items.vectors @ self._user[:-1] + self._user[-1] + items.bias + mlp["bias"]
-        x = relu(torch.addmm(self._constant, items.vectors, self._kernel))  # [n, l1]
-        x = relu(torch.addmm(mlp["bias2"], x, mlp["kernel2"]))  # [n, l2]
-        logit = linear(x, mlp["kernel3"].T, mlp["bias3"])[:, 0]  # [n]
+            factorised: Floats = items.vectors @ self._user[:-1]
+            factorised += self._user[-1] + items.bias + mlp["bias"]
+            return factorised
+        x = _layer(items.vectors, self._kernel, self._constant)  # [n, l1]
+        x = _layer(x, mlp["kernel2"], mlp["bias2"])  # [n, l2]
+        logit: Floats = x @ mlp["kernel3"][:, 0] + mlp["bias3"]  # [n]
         if self._bias is not None and items.bias is not None:
-            logit = logit + items.bias + self._bias
+            logit += items.bias + self._bias
         if self._activity is None or items.activity is None:
             return logit
-        activity = torch.cat([items.activity, self._activity.expand(len(logit), 3)], 1)  # [n, 6]
+        activity = np.empty((len(logit), 6), np.float32)
+        activity[:, :3], activity[:, 3:] = items.activity, self._activity
         if "activity_kernel1" in mlp:
-            a = relu(linear(activity, mlp["activity_kernel1"].T, mlp["activity_bias1"]))
-            logit = logit + linear(a, mlp["activity_kernel2"].T)[:, 0]
+            a = _layer(activity, mlp["activity_kernel1"], mlp["activity_bias1"])
+            logit += a @ mlp["activity_kernel2"][:, 0]
         if f"{CALIBRATOR}kernel1" in mlp:
-            logit = calibrated(logit, activity, mlp)
+            kernel1, bias1, kernel2, bias2 = (
+                mlp[f"{CALIBRATOR}{name}"] for name in ("kernel1", "bias1", "kernel2", "bias2")
+            )
+            a = _layer(np.concatenate([activity, logit[:, None]], axis=1), kernel1, bias1)
+            logit += a @ kernel2[:, 0] + bias2
         return logit
+
+
+def _layer(x: Floats, kernel: Floats, bias: Floats) -> Floats:
+    """[n, units] relu(x K + b)."""
+    y: Floats = x @ kernel
+    y += bias
+    np.maximum(y, 0, out=y)
+    return y

@@ -93,7 +93,7 @@ def serve(
                 crew.show(teller.tell(picture.now()))
                 shown = time.monotonic()
             elif settings.compare or clicks is not None:
-                succession.compare()
+                succession.compare(answers=clicks is not None)
 
 
 def _tell_where(listener: socket.socket, settings: ServingSettings) -> None:

@@ -13,11 +13,9 @@ from stream.samples import HISTORY, Samples, take_lists
 from trainer.activity import Activity, activity_inputs, no_activity
 from trainer.catalogue import Catalogue, Ints, look_up_codes
 from trainer.negatives import draw_negatives, draw_popular_negatives
+from trainer.parts import POOLING_EPSILON
 from trainer.settings import NegativeDraw
 from trainer.vocabulary import splitmix64
-
-#: What a mean adds to the length it divides by (method.md, Base model).
-POOLING_EPSILON = 1e-8
 
 
 @dataclass(frozen=True, eq=False)

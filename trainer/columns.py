@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from trainer.adam import Moments
-from trainer.parts import column, lists, table_of
+from trainer.parts import column, lists, read_arrays, table_of
 
 
 def vectors(tensor: Tensor) -> pa.FixedSizeListArray:
@@ -57,15 +57,7 @@ def tensors_table(tensors: Mapping[str, Tensor], moments: Moments | None, **cons
 
 def read_tensors(table: pa.Table, name: str = "value") -> dict[str, Tensor]:
     """The named tensors of one column that `tensors_table` wrote, in their order."""
-    names, shapes = column(table, "name").to_pylist(), column(table, "shape").to_pylist()
-    array = column(table, name)
-    flat = np.array(array.flatten().to_numpy(zero_copy_only=False))
-    cuts = np.cumsum([prod(shape) for shape in shapes])[:-1]
-    parts = np.split(flat, cuts)
-    return {
-        one: torch.from_numpy(part.reshape(shape).copy())
-        for one, part, shape in zip(names, parts, shapes, strict=True)
-    }
+    return {one: torch.from_numpy(array) for one, array in read_arrays(table, name).items()}
 
 
 def read_moments(table: pa.Table) -> Moments:

@@ -13,13 +13,9 @@ from torch.nn.functional import binary_cross_entropy_with_logits, embedding, emb
 
 from trainer.activity import INACTIVE
 from trainer.batches import Bags, Batch
-from trainer.parts import CALIBRATOR
+from trainer.parts import CALIBRATOR, PRODUCTS
 from trainer.settings import FACTORISED, TrainerSettings
-from trainer.vocabulary import Vocabulary, id_hashes, initial_vectors, uniform
-
-#: The kernel that products of vectors enter the MLP by: what a net of so few units cannot make of the vectors
-#: themselves (product layers: Qu et al., ICDM 2016).
-PRODUCTS = "product_kernel"
+from trainer.vocabulary import Vocabulary, id_hashes, initial_rows, uniform
 
 #: Hidden units of the part that reads how active an example's item and user were (method.md, the control).
 ACTIVITY_UNITS = 16
@@ -163,16 +159,7 @@ def initial_table(
     settings: TrainerSettings, seed: int, table: str, names: list[str], buckets: int | None
 ) -> Tensor:
     """[len(names), e] the vectors that rows of a table start from; names as in `Vocabulary.row_names`."""
-    fan = settings.init_rows if buckets is None else buckets
-    return torch.from_numpy(initial_vectors(seed, table, names, settings.embedding, fan, settings.init_scale))
-
-
-def initial_rows(settings: TrainerSettings, seed: int, table: str, ids: list[str]) -> Tensor:
-    """[len(ids), e] the vectors of ids that no snapshot has: what training, scoring and serving give them.
-
-    Only for a table that grows; a hashed one has a row for every id.
-    """
-    return initial_table(settings, seed, table, ids, None)
+    return torch.from_numpy(initial_rows(settings, seed, table, names, buckets))
 
 
 def with_slot(vectors: Tensor, width: int) -> Tensor:

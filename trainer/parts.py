@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
+from math import prod
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,13 @@ MLP, CATALOGUE = "mlp", "catalogue"
 
 #: What begins the names of a calibrator's tensors (metagen/calibrator.py).
 CALIBRATOR = "calibrator_"
+
+#: The kernel that products of vectors enter the MLP by: what a net of so few units cannot make of the vectors
+#: themselves (product layers: Qu et al., ICDM 2016).
+PRODUCTS = "product_kernel"
+
+#: What a mean adds to the length it divides by (method.md, Base model).
+POOLING_EPSILON = 1e-8
 
 #: The counts beside a table's vectors, and how they are stored.
 ACTIVITY = {
@@ -59,6 +67,15 @@ def column(table: pa.Table, name: str) -> pa.Array:
         raise CorruptArtefact(f"a part lacks the column {name!r}; it has {', '.join(table.column_names)}")
     whole = table[name].combine_chunks()
     return whole.chunk(0) if isinstance(whole, pa.ChunkedArray) and whole.num_chunks else whole
+
+
+def read_arrays(part: pa.Table, name: str = "value") -> dict[str, npt.NDArray[np.float32]]:
+    """The named arrays of one column of a part that `trainer.columns.tensors_table` wrote, in their order."""
+    names, shapes = column(part, "name").to_pylist(), column(part, "shape").to_pylist()
+    flat = column(part, name).flatten().to_numpy(zero_copy_only=False)
+    cuts = np.cumsum([prod(shape) for shape in shapes])[:-1]
+    pieces = zip(names, np.split(flat, cuts), shapes, strict=True)
+    return {one: values.reshape(shape).copy() for one, values, shape in pieces}
 
 
 def read_activity(part: pa.Table) -> Activity:

@@ -8,6 +8,8 @@ from hashlib import blake2b
 import numpy as np
 import numpy.typing as npt
 
+from trainer.settings import TrainerSettings
+
 #: A look-up's answer for an id that has no row yet.
 UNKNOWN = -1
 
@@ -71,6 +73,17 @@ def initial_vectors(
     """
     limit = scale * np.sqrt(6.0 / (fan + width))
     return uniform(seed, id_hashes(f"initial:{table}", names), width, limit)
+
+
+def initial_rows(
+    settings: TrainerSettings, seed: int, table: str, names: Sequence[str], buckets: int | None = None
+) -> npt.NDArray[np.float32]:
+    """[len(names), e] the vectors that rows of a table start from, and ids without a row are scored from.
+
+    buckets: rows of a hashed table, None where it grows.
+    """
+    fan = settings.init_rows if buckets is None else buckets
+    return initial_vectors(seed, table, names, settings.embedding, fan, settings.init_scale)
 
 
 def uniform(seed: int, keys: npt.NDArray[np.uint64], width: int, limit: float) -> npt.NDArray[np.float32]:

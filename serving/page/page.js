@@ -1,6 +1,7 @@
 // The live page: takes the state and its changes from /events, and has every part drawn that they change.
 
 import { sideBySide } from "./beside.js";
+import { canary } from "./canary.js";
 import { drifts } from "./drift.js";
 import { byId } from "./draw.js";
 import { fates } from "./fates.js";
@@ -21,6 +22,7 @@ function drawNow() {
   hero(state);
   tiles(state);
   processes(state);
+  canary(state);
   fates(state);
   overTime(state);
 }

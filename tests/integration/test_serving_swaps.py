@@ -91,7 +91,7 @@ def test_forty_swaps_under_load_fail_no_request_and_keep_no_memory(shop: Shop, s
     assert len(callers.versions) > 10
     assert serving.pids() == pids
     assert after - before < 15, "each process may keep a model or two, not thirty"
-    assert sum(one["requests"] for one in serving.state()["processes"]) >= callers.answered - 100
+    until(lambda: sum(one["requests"] for one in serving.state()["processes"]) == callers.answered)
 
 
 def test_a_process_that_is_killed_is_replaced_and_has_the_model_before_it_answers(

@@ -10,11 +10,13 @@ from typing import Any
 
 import httpx
 import numpy as np
+import pyarrow as pa
 import pytest
 from clock import Clock
 from serving_factory import Factory, Shelf, load
 from test_api import Ask, error_of, exchange
 
+from serving.canary import of_challenger, read_marks
 from serving.model import Model
 from serving.service import Other, Service
 from serving.settings import ServingSettings
@@ -311,6 +313,109 @@ def test_an_explanation_takes_the_categories_that_were_given(
     given = ask("POST", "/rank", json=body | {"categories": {"new": ["c1"]}}).json()["items"][0]
     assert plain["theta"] != given["theta"]
     assert plain["star"] != given["star"]
+
+
+# the canary
+
+
+@pytest.fixture
+def challenged(model: Model, service: Service, factory: Factory) -> Other:
+    """Θ*_2, of other numbers, beside Θ_2, for half of the users."""
+    service.settings = ServingSettings(canary=0.5)
+    service.beside = other = other_of(factory, 2)
+    return other
+
+
+#: In the canary and not, where half of the users are.
+INSIDE, OUTSIDE = "u3", "u1"
+
+
+@pytest.mark.parametrize(("user", "kind"), [(INSIDE, "star"), (OUTSIDE, "theta")])
+def test_users_in_the_canary_are_answered_by_the_challenger_and_told_so(
+    ask: Ask, model: Model, challenged: Other, user: str, kind: str
+) -> None:
+    expected = challenged.model if kind == "star" else model
+    history = ["i3", "i4"] if user == "u1" else []
+    ranked = ask("POST", "/rank", json={"user_id": user, "candidates": ["i1", "i2", "new"], "k": 3}).json()
+    found = ask("POST", "/recommend", json={"user_id": user, "k": 3}).json()
+    for answer in (ranked, found):
+        assert (answer["kind"], answer["model_version"]) == (kind, 2)
+        items = [one["item_id"] for one in answer["items"]]
+        said = chances(expected.score(user, history, items).logits)
+        np.testing.assert_allclose([one["score"] for one in answer["items"]], said, rtol=1e-5)
+
+
+def test_the_users_of_the_challenger_are_the_share_that_was_asked_for(
+    ask: Ask, challenged: Other, service: Service
+) -> None:
+    users = [f"user-{one}" for one in range(60)]
+
+    def of_the_challenger() -> list[str]:
+        bodies = ({"user_id": user, "candidates": ["i1"]} for user in users)
+        kinds = [ask("POST", "/rank", json=body).json()["kind"] for body in bodies]
+        return [user for user, kind in zip(users, kinds, strict=True) if kind == "star"]
+
+    assert of_the_challenger() == [one for one in users if of_challenger(one, 0.5)]
+    service.settings = ServingSettings()
+    assert of_the_challenger() == []
+
+
+@pytest.mark.usefixtures("model")
+@pytest.mark.parametrize(("kind", "version"), [("star", 1), ("star", 3), ("theta", 2), (None, 0)])
+def test_without_a_challenger_of_the_version_that_serves_all_get_the_champion(
+    ask: Ask, service: Service, factory: Factory, kind: str | None, version: int
+) -> None:
+    service.settings = ServingSettings(canary=0.5)
+    served = ask("POST", "/rank", json={"user_id": INSIDE, "candidates": ["i1"]}).json()
+    service.beside = other_of(factory, version, kind) if kind else None
+    assert ask("POST", "/rank", json={"user_id": INSIDE, "candidates": ["i1"]}).json() == served
+    assert served["kind"] == "theta"
+
+
+@pytest.mark.usefixtures("challenged")
+def test_pairs_and_the_inference_protocol_are_answered_by_the_champion_for_everybody(
+    ask: Ask, model: Model
+) -> None:
+    scored = ask("POST", "/score", json={"pairs": [{"user_id": INSIDE, "item_id": "i5"}]}).json()
+    assert scored["kind"] == "theta"
+    np.testing.assert_allclose(scored["scores"], chances(model.score(INSIDE, [], ["i5"]).logits), rtol=1e-5)
+    inferred = infer(ask, [INSIDE], ["i5"]).json()
+    assert inferred["parameters"] == {"kind": "theta"}
+    np.testing.assert_allclose(inferred["outputs"][0]["data"], scored["scores"], rtol=1e-6)
+
+
+@pytest.mark.usefixtures("challenged")
+@pytest.mark.parametrize("user", [INSIDE, OUTSIDE])
+def test_an_explanation_of_the_challengers_answer_has_the_champion_beside_it(ask: Ask, user: str) -> None:
+    body = {"user_id": user, "candidates": ["i1", "i2", "i5"], "k": 3}
+    answer = ask("POST", "/rank", json=body | {"explain": True}).json()
+    assert answer["explained"] == {"theta": 2, "star": 2}
+    for one in answer["items"]:
+        assert one["score"] == one[answer["kind"]]
+        assert one["theta"] != one["star"]
+
+
+@pytest.mark.usefixtures("challenged")
+@pytest.mark.parametrize(("user", "star"), [(INSIDE, True), (OUTSIDE, False)])
+@pytest.mark.parametrize("path", ["/rank", "/recommend"])
+def test_ids_of_what_was_logged_tell_who_answered_and_what_it_said(
+    ask: Ask, shelf: Shelf, path: str, user: str, star: bool
+) -> None:
+    body = {"user_id": user, "k": 4, "log": True} | ({"candidates": ["i1", "i2"]} if path == "/rank" else {})
+    items = ask("POST", path, json=body).json()["items"]
+    assert [one.impression_id for one in shelf.taken] == [one["impression_id"] for one in items]
+    told = read_marks(pa.array([one["impression_id"] for one in items]))
+    assert told.ours.all()
+    assert told.star.tolist() == [star] * len(items)
+    assert told.version.tolist() == [2] * len(items)
+    np.testing.assert_allclose(told.score, [one["score"] for one in items], rtol=1e-3)
+
+
+@pytest.mark.usefixtures("model")
+def test_without_a_canary_ids_tell_nothing(ask: Ask) -> None:
+    items = ask("POST", "/recommend", json={"user_id": "u1", "k": 4, "log": True}).json()["items"]
+    assert not read_marks(pa.array([one["impression_id"] for one in items])).ours.any()
+    assert all(re.fullmatch(r"[0-9a-f]{32}-[0-3]", one["impression_id"]) for one in items)
 
 
 # the inference protocol

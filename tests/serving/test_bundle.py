@@ -88,24 +88,21 @@ def test_numbers_are_seen_where_they_are_mapped(role: str, name: str) -> None:
     assert any(low <= address and address + size <= high for low, high in mappings())
 
 
-def test_vectors_have_their_width_and_torch_takes_them_as_they_are() -> None:
+def test_vectors_have_their_width() -> None:
     laid = parts()
     with Bundle(laid) as bundle:
         mapped = Mapped(bundle.fd, bundle.spans)
     numbers = mapped.numbers(mapped.parts["item"]["vector"].chunk(0))
     assert numbers.shape == (80, 6)
     assert numbers.dtype == np.float32
-    tensor = torch.from_numpy(numbers)  # warns, which is an error here, where it may not write
-    assert tensor.data_ptr() == numbers.__array_interface__["data"][0]
 
 
-def test_what_one_process_writes_nobody_else_sees() -> None:
+def test_nobody_writes_what_others_read() -> None:
     with Bundle(parts()) as bundle:
-        first, second = (Mapped(bundle.fd, bundle.spans) for _ in range(2))
-    seen = [one.numbers(one.parts["user"]["vector"].chunk(0)) for one in (first, second)]
-    before = float(seen[1][0, 0])
-    seen[0][0, 0] = before + 1  # type: ignore[call-overload]
-    assert seen[1][0, 0] == before
+        mapped = Mapped(bundle.fd, bundle.spans)
+    numbers = mapped.numbers(mapped.parts["user"]["vector"].chunk(0))
+    with pytest.raises(ValueError, match="read-only"):
+        numbers[0, 0] = 1  # type: ignore[call-overload]
 
 
 def test_a_part_of_a_column_is_seen_from_where_it_begins() -> None:
@@ -126,13 +123,13 @@ def test_memory_outlives_the_descriptor_and_goes_with_the_last_that_is_read_of_i
     mapped = Mapped(bundle.fd, bundle.spans)
     bundle.close()
     numbers = mapped.numbers(mapped.parts["user"]["vector"].chunk(0))
-    tensor, table = torch.from_numpy(numbers), mapped.parts["catalogue"]
-    kept = float(numbers.sum())
+    view, table = numbers[1:], mapped.parts["catalogue"]
+    kept = float(numbers[1:].sum())
     del mapped, numbers
     gc.collect()
     assert len(mappings()) == before + 1
-    assert float(tensor.numpy().sum()) == kept
-    del tensor
+    assert float(view.sum()) == kept
+    del view
     gc.collect()
     assert len(mappings()) == before + 1
     assert table["id"][3].as_py() == "u3"

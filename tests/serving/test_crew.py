@@ -59,7 +59,7 @@ from trainer.settings import TrainerSettings
 #: Seconds that anything may take here.
 DEADLINE = 10
 
-BEGIN = begin({}, Topics("t."), 3, StreamSettings(), TrainerSettings(), ServingSettings(threads=2))
+BEGIN = begin({}, Topics("t."), 3, StreamSettings(), TrainerSettings(), ServingSettings())
 
 
 @dataclass
@@ -277,7 +277,7 @@ def test_each_process_is_given_its_socket_the_listener_and_what_to_answer_with(s
         for peer in stage.peers:
             assert peer.arguments[1:3] == ["-m", "serving.answerer"]
             assert int(peer.arguments[4]) == stage.listener.fileno()
-            assert peer.environment["OMP_NUM_THREADS"] == "2"
+            assert peer.environment["OPENBLAS_NUM_THREADS"] == "1"
             wait(lambda peer=peer: peer.last() == "Open")  # type: ignore[misc]
             assert peer.told == [BEGIN, Open()]
         assert crew.processes == [Process(pid=peer.pid) for peer in stage.peers]

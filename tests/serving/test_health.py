@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from serving.board import Measure, Row, Seconds, Served
+from serving.canary import Arm, Canary
 from serving.health import Standing, health
 from stream.records import Kind, Serve
 
@@ -89,6 +90,27 @@ def test_a_hold_is_amber_names_who_holds_and_is_never_too_old() -> None:
     said = health(standing(3), word(3, held_by="ada", reason="rollback"), rows, None)
     assert said.level == "amber"
     assert "held by ada: rollback" in said.sentence
+
+
+@pytest.mark.parametrize(
+    ("champion", "challenger", "share", "told"),
+    [
+        (Arm("star", 9_000, 1, 0.1, 0.25), Arm("theta", 1_240, 1, 0.1, 0.2623), 0.05, "Θ for 5 % of users, "
+         "LogLoss 0.0123 worse over 1,240 impressions"),
+        (Arm("theta", 100, 1, 0.1, 0.25), Arm("star", 100, 1, 0.1, 0.2), 0.125, "Θ* for 12.5 % of users, "
+         "LogLoss 0.0500 better over 100 impressions"),
+        (Arm("star", 9_000, 1, 0.1, 0.25), Arm("theta", 99, 1, 0.1, 0.2623), 0.05, None),
+        (Arm("star", 99, 1, 0.1, 0.25), Arm("theta", 9_000, 1, 0.1, 0.2623), 0.05, None),
+        (Arm("star"), Arm("theta"), 0.05, None),
+    ],
+)  # fmt: skip
+def test_a_canary_is_told_of_once_enough_came_back_from_both_and_is_no_reason_to_act(
+    champion: Arm, challenger: Arm, share: float, told: str | None
+) -> None:
+    without = health(standing(27), word(27), [row(27)], None)
+    said = health(standing(27), word(27), [row(27)], None, canary=Canary(share, (champion, challenger)))
+    assert (said.ok, said.level) == (without.ok, without.level) == (True, "green")
+    assert said.sentence == without.sentence + (f", canary: {told}" if told else "")
 
 
 @pytest.mark.parametrize(("fresh", "told"), [(4.24, "4.2 s"), (600.0, "10 min"), (10_000.0, "2.8 h")])

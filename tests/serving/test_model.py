@@ -12,13 +12,15 @@ from serving_factory import SEED, Factory, load, opened
 from serving.model import Model
 from stream.records import Kind
 from stream.samples import Samples
+from trainer.activity import no_activity
 from trainer.batches import make_examples
 from trainer.catalogue import Catalogue
 from trainer.model import Theta, grown, initial_theta
 from trainer.score import logits_of
 from trainer.settings import TrainerSettings
-from trainer.snapshot import read_catalogue
+from trainer.snapshot import model_parts, read_catalogue
 
+NO_ACTIVITY = {name: no_activity(0) for name in ("user", "item", "category")}
 TABLES = [
     TrainerSettings(batch=16),
     TrainerSettings(batch=16, categories="no"),
@@ -40,13 +42,24 @@ def ids(samples: Samples, row: int) -> tuple[str, str, list[str], list[str]]:
     )
 
 
-def with_biases(theta: Theta) -> Theta:
+def theta_of(model: Model) -> Theta:
+    """What it answers with, as the trainer has it."""
+    tables, mlp = (
+        {name: torch.from_numpy(np.array(one)) for name, one in each.items()}
+        for each in (model.tables, model.mlp)
+    )
+    return Theta(tables, mlp)
+
+
+def with_biases(model: Model, settings: TrainerSettings) -> Model:
     """The model as a generator that makes biases gives it."""
+    draw = np.random.default_rng(1)
     biased = {
-        name: torch.cat([theta.tables[name], torch.randn(len(theta.tables[name]), 1)], 1)
+        name: np.concatenate([model.tables[name], draw.normal(size=(len(model.tables[name]), 1))], axis=1)
         for name in ("user", "item")
     }
-    return Theta(theta.tables | biased, theta.mlp)
+    tables = {**model.tables, **{name: one.astype(np.float32) for name, one in biased.items()}}
+    return Model(tables, model.mlp, model.catalogue, settings, SEED)
 
 
 def trained(factory: Factory, settings: TrainerSettings) -> Model:
@@ -54,7 +67,8 @@ def trained(factory: Factory, settings: TrainerSettings) -> Model:
     factory.next()
     factory.next()
     model = opened(factory.parts("theta"), settings)
-    return Model(model.theta, model.catalogue, settings, SEED)  # of activity there are tests below
+    # Of activity there are tests below.
+    return Model(model.tables, model.mlp, model.catalogue, settings, SEED)
 
 
 @pytest.mark.parametrize("settings", TABLES)
@@ -65,7 +79,7 @@ def test_scores_are_those_that_training_gives_the_same_samples(
     samples = factory.read[-1]
     catalogue = read_catalogue(factory.parts("theta"), settings)
     examples = make_examples(samples, catalogue, 2, SEED, 0)
-    expected = logits_of(model.theta, examples, catalogue)
+    expected = logits_of(theta_of(model), examples, catalogue)
     found = []
     for row in range(len(samples)):
         user, item, history, _ = ids(samples, row)
@@ -80,7 +94,7 @@ def test_a_sample_of_the_next_period_is_scored_as_the_trainer_scores_it_with_its
 ) -> None:
     model = trained(factory, settings)
     if slot:
-        model = Model(with_biases(model.theta), model.catalogue, settings, SEED)
+        model = with_biases(model, settings)
     samples = random_period(9, rows=40, users=200, items=300, categories=30)
     found = []
     for row in range(len(samples)):
@@ -88,7 +102,7 @@ def test_a_sample_of_the_next_period_is_scored_as_the_trainer_scores_it_with_its
         one = samples.take(np.array([row]))
         catalogue = read_catalogue(factory.parts("theta"), settings)
         catalogue.extend(one)
-        theta = grown(model.theta, catalogue.columns(), settings, SEED)
+        theta = grown(theta_of(model), catalogue.columns(), settings, SEED)
         expected = logits_of(theta, make_examples(one, catalogue, 3, SEED, 0), catalogue)[0]
         scores = model.score(user, history, [item], {item: categories} if categories else {})
         np.testing.assert_allclose(scores.logits[0], expected, rtol=1e-5, atol=1e-6)
@@ -137,9 +151,8 @@ def test_a_model_whose_category_table_is_empty_scores(factory: Factory) -> None:
 def test_an_empty_catalogue_scores() -> None:
     settings = TrainerSettings()
     catalogue = Catalogue(settings, with_categories=True)
-    model = Model(initial_theta(catalogue.columns(), settings, SEED), catalogue, settings, SEED)
-    with torch.inference_mode():
-        assert model.score("u", [], ["a", "b"]).unknown_items == 2
+    parts = model_parts(initial_theta(catalogue.columns(), settings, SEED), catalogue, NO_ACTIVITY)
+    assert opened(parts, settings).score("u", [], ["a", "b"]).unknown_items == 2
 
 
 @pytest.mark.parametrize("kind", ["theta", "star"])

@@ -23,6 +23,7 @@ from asmg.report import compared
 from serving import page_library
 from serving.api import create_app
 from serving.board import Measure, Row, Unused
+from serving.canary import Arm, Canary
 from serving.health import Standing
 from serving.histories import Histories
 from serving.service import Other, Served
@@ -635,6 +636,30 @@ def test_a_process_that_has_another_model_than_the_one_that_serves_is_named(
         ["11Θ* 61,234", "12Θ* 5 not the one that serves9", "13none yet0"]
     )
     expect(page.locator("#processes-more")).to_have_text("1 of 3 have the model that serves")
+    page.close()
+
+
+def test_under_a_canary_both_models_are_told_with_what_came_of_their_impressions(
+    browser: Browser, site: Site
+) -> None:
+    state = page_state(6)
+    site.service.state = state
+    page = opened(browser, site, width=WIDTHS["phone"])
+    expect(page.locator("#served")).to_contain_text("version 6")
+    expect(page.locator("#canary")).to_be_hidden()
+    arms = (Arm("star", 20_000, 1_300, 0.065, 0.23456), Arm("theta"))
+    site.service.state = replace(state, canary=Canary(0.05, arms))
+    expect(page.locator("#canary")).to_be_visible()
+    expect(page.locator("#canary-more")).to_contain_text("Θ for 5 % of users, Θ* for the others")
+    expect(page.locator("#arms tr")).to_have_text(["Θ*20,0006.50 %0.2346", "Θ0––"])
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    if SHOTS:
+        page.locator("#serving").screenshot(path=Path(SHOTS) / "canary-phone.png")
+        page.set_viewport_size({"width": WIDTHS["wide"], "height": 900})
+        page.locator("#serving").screenshot(path=Path(SHOTS) / "canary-wide.png")
+    site.service.state = replace(state, canary=None)
+    expect(page.locator("#canary")).to_be_hidden()
+    assert page.errors == []  # type: ignore[attr-defined]
     page.close()
 
 

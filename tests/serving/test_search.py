@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pyarrow as pa
 import pytest
-import torch
 from serving_factory import SEED, Factory, opened
 
 from serving import model as of_model
@@ -15,7 +14,7 @@ from serving.catalogue import Catalogue
 from serving.lexicon import Lexicon
 from serving.model import Best, Model
 from trainer.catalogue import Catalogue as TrainerCatalogue
-from trainer.model import Theta, initial_theta
+from trainer.model import initial_theta
 from trainer.settings import TrainerSettings
 
 SETTINGS = [
@@ -141,8 +140,8 @@ def test_of_equal_items_the_one_that_was_there_earlier_comes_first(
     trained: Callable[[TrainerSettings], Model],
 ) -> None:
     model = trained(SETTINGS[3])  # whose zeros are added without rounding, however many at a time
-    tables = {name: torch.zeros_like(one) for name, one in model.theta.tables.items()}
-    alike = Model(Theta(tables, model.theta.mlp), model.catalogue, SETTINGS[3], SEED)
+    tables = {name: np.zeros_like(one) for name, one in model.tables.items()}
+    alike = Model(tables, model.mlp, model.catalogue, SETTINGS[3], SEED)
     names = model.catalogue.items.names.to_pylist()
     assert found(alike, "u1", names[:2], 9).items == names[2:11]
 
@@ -175,12 +174,6 @@ def test_no_block_computes_before_it_is_asked_for(
     assert sizes == [4, 4]
 
 
-@pytest.mark.usefixtures("block")
-def test_inference_mode_does_not_last_over_a_block(trained: Callable[[TrainerSettings], Model]) -> None:
-    for _ in trained(PLAIN).search("u1", ["i1"], 5):
-        assert not torch.is_inference_mode_enabled()
-
-
 def test_it_is_said_whether_the_user_has_a_row(trained: Callable[[TrainerSettings], Model]) -> None:
     model = trained(PLAIN)
     assert found(model, "stranger", [], 2).unknown_user
@@ -191,8 +184,9 @@ def test_an_empty_catalogue_gives_nothing() -> None:
     settings = TrainerSettings()
     known = TrainerCatalogue(settings, with_categories=True)
     theta = initial_theta(known.columns(), settings, SEED)
+    tables, mlp = ({name: one.numpy() for name, one in each.items()} for each in (theta.tables, theta.mlp))
     none = Lexicon().version(pa.array([], pa.string()))
     zero = np.zeros(0, np.int64)
     catalogue = Catalogue(none, none, none, none, zero, np.zeros(1, np.int64), zero)
-    best = found(Model(theta, catalogue, settings, SEED), "u", [], 3)
+    best = found(Model(tables, mlp, catalogue, settings, SEED), "u", [], 3)
     assert (best.items, best.unknown_user) == ([], True)

@@ -9,12 +9,13 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from clock import Clock
+from msgspec.structs import replace
 from serving_factory import Factory, LocalDesk
 
 from serving.health import Standing
 from serving.service import Service
 from serving.succession import RETRY, Succession
-from stream.records import Announcement, Kind, Serve, encode
+from stream.records import Announcement, Kind, Outlook, Serve, encode
 from stream.topics import Topics
 from trainer.parts import MLP
 from trainer.settings import TrainerSettings
@@ -213,3 +214,44 @@ def test_the_board_is_the_same_object_while_nothing_changes(succession: Successi
     assert rows() is first
     announce(succession, factory.next())
     assert rows() is not first
+
+
+@pytest.mark.parametrize("answers", [False, True])
+def test_the_other_model_of_the_version_that_serves_is_put_beside_it(
+    succession: Succession, service: Service, factory: Factory, answers: bool
+) -> None:
+    announce(succession, factory.next())
+    say(succession, 1)
+    succession.compare(answers)
+    assert service.beside is None
+    announce(succession, factory.announce("star", 1, factory.parts("star")))
+    succession.compare(answers)
+    assert service.beside is not None
+    assert (service.beside.kind, service.beside.version) == ("star", 1)
+
+
+@pytest.mark.parametrize(
+    ("outlook", "bound", "may"),
+    [
+        (Outlook(finite=False), 0.5, False),
+        (Outlook(finite=True, jump=0.6), 0.5, False),
+        (Outlook(finite=True, jump=0.6), 0.7, True),
+        (Outlook(finite=True, jump=0.6), None, True),
+        (Outlook(finite=True), 0.5, True),
+    ],
+)
+def test_a_model_that_the_gate_refuses_is_no_challenger(
+    succession: Succession,
+    service: Service,
+    factory: Factory,
+    outlook: Outlook,
+    bound: float | None,
+    may: bool,
+) -> None:
+    announce(succession, factory.next())
+    settings = {} if bound is None else {"metagen": {"gate_jump": bound}}
+    star = factory.announce("star", 1, factory.parts("star"))
+    announce(succession, replace(star, outlook=outlook, settings=settings))
+    say(succession, 1)
+    succession.compare(answers=True)
+    assert (service.beside is not None) == may

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from stream.errors import CorruptRecord
-from stream.samples import SCHEMA, Samples, string_ranks
+from stream.samples import SCHEMA, Samples, decode_labels, string_ranks
 
 
 def rows(samples: Samples) -> list[tuple[object, ...]]:
@@ -48,6 +48,15 @@ def test_the_keys_of_a_message_are_its_rows_without_categories_and_histories(
     samples = random_period(3, categories=4, impressions=True)
     keys = Samples.decode_keys(samples.encode())
     assert rows(keys) == [(*one[:5], [], [], *one[7:]) for one in rows(samples)]
+
+
+def test_the_labels_of_a_message_are_those_of_its_impressions(random_period: Callable[..., Samples]) -> None:
+    samples = random_period(3, categories=4, impressions=True)
+    labels = decode_labels(samples.encode())
+    told = zip(labels.number.tolist(), labels.impression_id.to_pylist(), labels.label.tolist(), strict=True)
+    assert list(told) == [(one[0], one[4], one[7]) for one in rows(samples)]
+    with pytest.raises(CorruptRecord):
+        decode_labels(samples.encode()[:-100])
 
 
 @pytest.mark.parametrize(("start", "stop"), [(0, 0), (0, 7), (5, 6), (3, 60)])

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from trainer.batches import Bags, Batch
-from trainer.model import PRODUCTS, forward, initial_mlp, newest
+from trainer.model import forward, initial_mlp, newest
+from trainer.parts import PRODUCTS
 from trainer.settings import TrainerSettings
 
 

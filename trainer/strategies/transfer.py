@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import gelu, linear
 
-from trainer.model import PRODUCTS, Theta
+from trainer.model import Theta
+from trainer.parts import PRODUCTS
 from trainer.vocabulary import id_hashes, uniform
 
 #: Filters of the first and of the second convolution, of a table's module and of an MLP tensor's.
