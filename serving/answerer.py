@@ -7,6 +7,7 @@ have a thread. When the keeper is gone, however it ended, this process answers w
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -79,6 +80,8 @@ def answer(channel: Channel, listener: socket.socket) -> None:
         opener = Opener(TrainerSettings.model_validate(begin.trainer), begin.seed)
         hands = _Hands(service, opener, channel, stack.enter_context(_Api(service, listener)))
         stand_back()  # this thread alone: those that answer have been started
+        gc.collect()
+        gc.freeze()  # what has been loaded stays, and need not be looked through while somebody waits
         channel.send(Up())
         reported = time.monotonic()
         while not hands.draining:

@@ -345,19 +345,18 @@ def test_users_in_the_canary_are_answered_by_the_challenger_and_told_so(
         np.testing.assert_allclose([one["score"] for one in answer["items"]], said, rtol=1e-5)
 
 
-def test_the_users_of_the_challenger_are_the_share_that_was_asked_for(
-    ask: Ask, challenged: Other, service: Service
-) -> None:
+@pytest.mark.usefixtures("challenged")
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.5])
+def test_the_users_of_the_challenger_are_the_share_that_was_asked_for(service: Service, share: float) -> None:
+    service.settings = ServingSettings(canary=share)
     users = [f"user-{one}" for one in range(60)]
 
-    def of_the_challenger() -> list[str]:
-        bodies = ({"user_id": user, "candidates": ["i1"]} for user in users)
-        kinds = [ask("POST", "/rank", json=body).json()["kind"] for body in bodies]
-        return [user for user, kind in zip(users, kinds, strict=True) if kind == "star"]
+    async def work(client: httpx.AsyncClient) -> list[str]:
+        bodies = [{"user_id": user, "candidates": ["i1"]} for user in users]
+        return [(await client.post("/rank", json=body)).json()["kind"] for body in bodies]
 
-    assert of_the_challenger() == [one for one in users if of_challenger(one, 0.5)]
-    service.settings = ServingSettings()
-    assert of_the_challenger() == []
+    inside = [user for user, kind in zip(users, exchange(service, work), strict=True) if kind == "star"]
+    assert inside == [one for one in users if of_challenger(one, share)]
 
 
 @pytest.mark.usefixtures("model")
