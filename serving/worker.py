@@ -16,6 +16,7 @@ from contextlib import ExitStack
 from prometheus_client import start_http_server
 
 from serving import metrics
+from serving.board import Row
 from serving.canary import Canary
 from serving.channel import Report, begin
 from serving.clicks import Clicks
@@ -113,6 +114,7 @@ class _Picture:
         self._clicks = clicks
         self._moments = Moments()
         self._last = NOTHING
+        self._rows, self._listed = list[Row](), list[Row]()
 
     def now(self) -> State:
         """All that page and API tell."""
@@ -120,7 +122,8 @@ class _Picture:
         rows, serving = succession.rows(), crew.standing
         manifests = succession.announced.manifests
         counts, busy = describe(manifests[-1] if manifests else None)
-        listed = thinned(rows, KEPT)
+        if rows is not self._rows:
+            self._rows, self._listed = rows, thinned(rows, KEPT)
         if serving is not None and (self._last.serving is None or serving.since != self._last.serving.since):
             self._moments.mark(Taken(serving.since, serving.kind, serving.version))
         lag = self._lag()
@@ -132,7 +135,7 @@ class _Picture:
         self._last = State(
             serving=serving,
             health=health(serving, word, rows, succession.refused, silent, canary),
-            periods=self._last.periods if listed == self._last.periods else listed,
+            periods=self._listed,
             counts=counts,
             busy_seconds=busy,
             events=self._intake.events,
