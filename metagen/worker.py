@@ -77,6 +77,7 @@ def generate(
                 taken["theta", period] = theta
                 watch.lap("wait")
                 parts = model.generate(get_all(place.store, theta))
+                seen = model.outlook() if parts is not None else None
                 watch.lap("sweep")
                 if parts is not None:
                     names = put_all(place.store, parts)
@@ -89,7 +90,7 @@ def generate(
                             taken, logs.announced.manifests, period, generator.k, generator.before
                         ),
                         score=score_record(measured, len(model.data[-1])) if measured else None,
-                        outlook=model.outlook(),
+                        outlook=seen,
                         seconds=watch.seconds,
                         trained=model.trained,
                         settings=told(place.seed, device, trainer=trainer, metagen=settings),

@@ -21,6 +21,7 @@ from msgspec.structs import replace
 
 from serving.api import create_app
 from serving.channel import (
+    GRACE,
     Beat,
     Begin,
     Beside,
@@ -54,8 +55,6 @@ from stream.settings import StreamSettings
 from stream.topics import Topics
 from trainer.settings import TrainerSettings
 
-#: Seconds that requests in flight are given when serving ends.
-GRACE = 5
 #: Seconds between two reports.
 EVERY = 0.25
 #: Seconds after which a thread that opens a model or takes histories hands the interpreter over. Each
@@ -132,9 +131,6 @@ class _Hands:
             self._prepared = self._opener.open(f"{told.kind}/{told.version}", fd, told.spans)
         except AsmgError as error:
             return Refused(why=str(error))
-        except Exception as error:  # whatever bytes of a wrong form make Arrow, numpy or torch raise
-            said = str(error).splitlines() or [type(error).__name__]
-            return Refused(why=f"{told.kind}/{told.version} cannot be used: {said[0]}")
         finally:
             os.close(fd)
         return Ready()

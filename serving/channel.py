@@ -22,6 +22,8 @@ from stream.settings import StreamSettings
 from stream.topics import Topics
 from trainer.settings import TrainerSettings
 
+#: Seconds that requests in flight are given when serving ends.
+GRACE = 5
 #: Bytes of a message at most: a state of many periods has a few hundred thousand.
 _LIMIT = 64 * 1024 * 1024
 _LENGTH = struct.Struct("!I")

@@ -21,6 +21,7 @@ from types import TracebackType
 
 from serving.bundle import Bundle
 from serving.channel import (
+    GRACE,
     Beat,
     Begin,
     Beside,
@@ -49,8 +50,6 @@ from stream.records import Kind
 PREPARING, LOADING = 30.0, 120.0
 #: Seconds a process may leave a message unread: it has stopped, and is ended.
 PATIENCE = 5.0
-#: Seconds that requests in flight are given when serving ends.
-GRACE = 5.0
 #: Ends of processes before they have answered at all, one after the other, that end serving.
 TRIES = 3
 
@@ -85,7 +84,7 @@ class _Answerer:
         self.open = False  # whether it takes connections
         self.model: tuple[Kind, int] | None = None
         self.requests = 0
-        self.histories_behind = 0
+        self.histories_behind = self.unreadable = 0
         with contextlib.suppress(Closed):  # it has ended already, as `tend` will find
             self.channel.send(begin)
 
@@ -162,22 +161,20 @@ class Crew:
         """Records of histories that the slowest has not taken yet."""
         return max(one.histories_behind for one in self._all)
 
+    @property
+    def unreadable(self) -> int:
+        """Records of histories that nobody can read: each process reads all of them."""
+        return max(one.unreadable for one in self._all)
+
     def bring(self, bundle: Bundle, standing: Standing) -> None:
         """Answer with this model from now on. The bundle is the crew's from here.
 
         Raises: CorruptArtefact: a process cannot use it; nothing has changed.
         """
         held = Held(bundle, standing.kind, standing.version)
-        try:
-            took = self._prepare_all(held)
-        except CorruptArtefact:
-            bundle.close()
-            raise
-        for one in took:
+        for one in self._prepare_all(held):
             self._switch(one, standing)
-        before, self._serving, self.standing = self._serving, held, standing
-        if before is not None:
-            before.bundle.close()
+        self._serving, self.standing = _in_place_of(self._serving, held), standing
 
     def put_beside(self, bundle: Bundle, kind: Kind, version: int) -> None:
         """Keep this model for comparisons. The bundle is the crew's from here.
@@ -185,16 +182,9 @@ class Crew:
         Raises: CorruptArtefact: a process cannot use it; nothing has changed.
         """
         held = Held(bundle, kind, version)
-        try:
-            took = self._prepare_all(held)
-        except CorruptArtefact:
-            bundle.close()
-            raise
-        for one in took:
+        for one in self._prepare_all(held):
             self._send(one, Beside(kind=kind, version=version))
-        before, self._beside = self._beside, held
-        if before is not None:
-            before.bundle.close()
+        self._beside = _in_place_of(self._beside, held)
 
     def show(self, telling: Telling) -> None:
         """Have page and API tell this."""
@@ -226,7 +216,7 @@ class Crew:
         message = one.channel.said()
         if isinstance(message, Report):
             one.requests += sum(message.statuses.values())
-            one.histories_behind = message.histories_behind
+            one.histories_behind, one.unreadable = message.histories_behind, message.unreadable
             self._on_report(message)
             return None
         if isinstance(message, Up):
@@ -256,7 +246,17 @@ class Crew:
         return isinstance(answer, Ready)
 
     def _prepare_all(self, held: Held) -> list[_Answerer]:
-        """Those that are ready to switch. Raises: CorruptArtefact: one refuses, or died over it."""
+        """Those that are ready to switch.
+
+        Raises: CorruptArtefact: one refuses, or died over it; the bundle is let go.
+        """
+        try:
+            return self._all_ready(held)
+        except CorruptArtefact:
+            held.bundle.close()
+            raise
+
+    def _all_ready(self, held: Held) -> list[_Answerer]:
         asked = [one for one in self._all if one.open]
         if not asked:
             raise CorruptArtefact("no process is there yet to take it up")
@@ -323,3 +323,10 @@ class Crew:
 
     def _start(self) -> _Answerer:
         return self._starter.submit(_Answerer, self._begin, self._listener).result()
+
+
+def _in_place_of(before: Held | None, held: Held) -> Held:
+    """What is held from now on; the one before is let go."""
+    if before is not None:
+        before.bundle.close()
+    return held

@@ -3,7 +3,8 @@ than answers need. Nothing here loads torch."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +34,7 @@ def fetch(store: Store, announced: Announcement, settings: TrainerSettings) -> d
     name = name_of(announced)
     if lacking := {"user", "item", MLP, CATALOGUE} - parts.keys():
         raise MissingArtefact(f"{name} is announced without {', '.join(sorted(lacking))}")
-    try:
+    with usable(name):
         active = reads_activity(column(parts[MLP], "name").to_pylist())
         needed = {
             role: _table(name, role, parts[role], settings, announced.version if active else None)
@@ -42,12 +43,19 @@ def fetch(store: Store, announced: Announcement, settings: TrainerSettings) -> d
         }
         needed[MLP] = _mlp(name, parts[MLP])
         needed[CATALOGUE] = _catalogue(name, parts[CATALOGUE], needed, settings)
+    return needed
+
+
+@contextmanager
+def usable(name: str) -> Iterator[None]:
+    """Whatever bytes of a wrong form make Arrow or numpy raise within, as CorruptArtefact of that model."""
+    try:
+        yield
     except AsmgError:
         raise
-    except Exception as error:  # whatever bytes of a wrong form make Arrow or numpy raise
+    except Exception as error:
         said = str(error).splitlines() or [type(error).__name__]
         raise CorruptArtefact(f"{name} cannot be used: {said[0]}") from error
-    return needed
 
 
 def hashed(settings: TrainerSettings, role: str) -> int | None:

@@ -40,6 +40,10 @@ class Standing(msgspec.Struct, frozen=True):
     period: int  # whose word brought it
     since: int  # ms, wall clock
 
+    def follows(self, word: Serve) -> bool:
+        """Whether this is the model that the word names."""
+        return (self.kind, self.version) == (word.kind, word.version)
+
 
 def health(
     serving: Standing | None,

@@ -24,8 +24,6 @@ class _Rows(dict[str, int]):
 class Ids:
     """The ids of one column as one version has them; number i is the i-th admitted."""
 
-    buckets = None
-
     def __init__(self, rows: _Rows, names: pa.StringArray) -> None:
         self.names = names
         self._rows = rows  # perhaps more than this version's: later ones go on in it

@@ -94,7 +94,7 @@ class Model:
             among = np.arange(begin, min(begin + BLOCK, len(self.catalogue.items)))
             if wanted is not None:
                 among = among[self._has(among, wanted)]
-            among = np.setdiff1d(among, numbers, assume_unique=False)
+            among = np.setdiff1d(among, numbers)
             found = taste.logits(self._numbered(among))
             best, logits = np.concatenate([best, among]), np.concatenate([logits, found])
             first = np.argsort(-logits, kind="stable")[:k]  # of equal ones the item that was there earlier

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from serving.bundle import Mapped, Span
 from serving.catalogue import Catalogue, Column
-from serving.fetch import hashed
+from serving.fetch import hashed, usable
 from serving.lexicon import Lexicon
 from serving.model import Model
 from stream.errors import CorruptArtefact
@@ -35,8 +35,14 @@ class Opener:
     def open(self, name: str, fd: int, spans: Sequence[Span]) -> Model:
         """The model of a bundle (`serving.fetch` has verified its parts), having scored once.
 
-        Raises: CorruptArtefact: it gives a score that is not finite.
+        Raises: CorruptArtefact: it cannot be opened, or gives a score that is not finite.
         """
+        with usable(name):
+            model = self._opened(fd, spans)
+            _warm(name, model)
+        return model
+
+    def _opened(self, fd: int, spans: Sequence[Span]) -> Model:
         mapped = Mapped(fd, spans)
         parts = mapped.parts
         tables = {role: mapped.numbers(_column(parts[role], "vector")) for role in TABLES if role in parts}
@@ -47,7 +53,7 @@ class Opener:
         }
         for table in tables.values():
             touch(table)
-        model = Model(
+        return Model(
             tables,  # type: ignore[arg-type]  # float32, as fetched
             read_arrays(parts[MLP]),
             self._catalogue(mapped),
@@ -55,8 +61,6 @@ class Opener:
             self._seed,
             activity or None,  # type: ignore[arg-type]
         )
-        _warm(name, model)
-        return model
 
     def _catalogue(self, mapped: Mapped) -> Catalogue:
         part = mapped.parts[CATALOGUE]

@@ -116,7 +116,7 @@ class Succession:
     def _wanted(self) -> Iterator[Serve]:
         """Words whose models would be an improvement, best first."""
         word, serving = self.words.current, self._desk.standing
-        if word is None or (serving and (serving.kind, serving.version) == (word.kind, word.version)):
+        if word is None or (serving is not None and serving.follows(word)):
             self.refused = None
             return
         yield word

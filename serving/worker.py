@@ -148,7 +148,8 @@ class _Picture:
             swaps=moments.swaps,
             canary=canary,
         )
-        metrics.UNREADABLE.set(succession.announced.unreadable)
+        metrics.UNREADABLE.set(succession.announced.unreadable + crew.unreadable)
+        metrics.HISTORIES_BEHIND.set(lag.histories)
         metrics.PROCESSES.set(len(crew.processes))
         if canary is not None:
             _measure(canary)
@@ -158,9 +159,7 @@ class _Picture:
         announced, word = self._succession.announced, self._succession.words.current
         closed = max(len(announced.manifests) - 1, 0)
         serving = self._crew.standing
-        follows = word is None or (
-            serving is not None and (serving.kind, serving.version) == (word.kind, word.version)
-        )
+        follows = word is None or (serving is not None and serving.follows(word))
         return Lag(
             window=self._intake.waiting,
             train=closed - announced.last_theta(),
@@ -191,7 +190,6 @@ def _count(report: Report) -> None:
     metrics.IMPRESSIONS.inc(report.impressions)
     metrics.IMPRESSIONS_LOST.inc(report.impressions_lost)
     metrics.HISTORIES.set(report.histories)
-    metrics.HISTORIES_BEHIND.set(report.histories_behind)
 
 
 def _measure(canary: Canary) -> None:
