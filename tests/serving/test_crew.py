@@ -115,10 +115,10 @@ class Peer:
         self.returncode = -9 if self._killed.is_set() else 0  # type: ignore[assignment]
         return self.returncode  # type: ignore[return-value]
 
-    def report(self, requests: int, behind: int = 0) -> Report:
+    def report(self, requests: int, behind: int = 0, unreadable: int = 0) -> Report:
         report = Report(
             statuses={200: requests}, seconds=[0.001] * requests, unknown_users=0, unknown_items=0,
-            impressions=0, impressions_lost=0, histories=0, histories_behind=behind, unreadable=0,
+            impressions=0, impressions_lost=0, histories=0, histories_behind=behind, unreadable=unreadable,
         )  # fmt: skip
         self.channel.send(report)
         return report
@@ -552,10 +552,11 @@ def test_reports_are_handed_on_and_counted_by_process(stage: Stage) -> None:
         tended(crew, lambda: len(stage.reports) == 2)
         assert [one.requests for one in crew.processes] == [7, 0]
         assert crew.histories_behind == 4
-        sent.append(stage.peers[1].report(1, behind=6))
+        sent.append(stage.peers[1].report(1, behind=6, unreadable=3))
         tended(crew, lambda: len(stage.reports) == 3)
         assert crew.histories_behind == 6
         assert stage.reports == sent
+        assert crew.unreadable == 3
 
 
 def test_a_report_that_comes_while_a_model_is_prepared_is_none_the_less_taken(stage: Stage) -> None:
