@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Callable
+
+#: Told what comes next.
+Tell = Callable[[str], None]
 
 
 def machine() -> dict[str, str | int | float]:

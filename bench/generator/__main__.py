@@ -10,11 +10,12 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.generator.full import measure_full
-from bench.generator.machine import Figures, Tell
+from bench.generator.machine import Figures
 from bench.generator.measure import measure
 from bench.generator.period import measure_period
 from bench.generator.report import tables
 from bench.generator.work import Shape
+from bench.machine import Tell
 from stream.errors import AsmgError
 from trainer.device import choose_device
 

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from typing import Any
 
 import torch
 
 #: Figures by name, as `--json` writes them.
 Figures = dict[str, Any]
-
-#: Told what comes next.
-Tell = Callable[[str], None]
 
 
 def machine(device: torch.device) -> Figures:

@@ -10,13 +10,14 @@ import torch
 
 from bench.generator.clock import Clock
 from bench.generator.limits import find_limits
-from bench.generator.machine import Figures, Tell, machine
+from bench.generator.machine import Figures, machine
 from bench.generator.methods import METHODS, K
 from bench.generator.sweep import shares as sweep_shares
 from bench.generator.sweep import swept
 from bench.generator.training import begun, trained
 from bench.generator.training import shares as training_shares
 from bench.generator.work import Shape, make_work
+from bench.machine import Tell
 
 #: From these rows on, training's time is to stay the same.
 LEAST_ROWS = 100_000

@@ -10,8 +10,9 @@ from asmg.experiment.periods import periods_of
 from asmg.options import settings_of, source_of
 from asmg.staging import CLICK_LOGS, PERIODS, SHARED_ROWS, unless_set
 from bench.generator.clock import Clock, middle
-from bench.generator.machine import Figures, Tell, machine
+from bench.generator.machine import Figures, machine
 from bench.generator.methods import METHODS, Method
+from bench.machine import Tell
 from metagen.generators import generator_of
 from metagen.periods import MetaModel, PastPeriod
 from metagen.settings import MetagenSettings

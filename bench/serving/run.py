@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -22,8 +21,9 @@ from threadpoolctl import threadpool_limits
 
 from asmg.broker import Attachment
 from asmg.options import settings_of
+from asmg.staging import ports
 from asmg.watch import fetch, metric
-from bench.machine import machine
+from bench.machine import Tell, machine
 from bench.serving.load import Latency, Load, end
 from bench.serving.models import Shape, Shop, item, user
 from serving.bundle import Bundle
@@ -34,9 +34,6 @@ from stream.errors import AsmgError
 from stream.records import Announcement
 from stream.samples import HISTORY
 from stream.store import durable_store
-
-#: Told what comes next.
-Tell = Callable[[str], None]
 
 #: Users that requests come from, and bodies that are sent in turn.
 USERS, BODIES = 2_000, 256
@@ -66,7 +63,8 @@ def run(asked: Asked, tell: Tell) -> dict[str, Any]:
     answering, others = _cpus(asked.workers)
     found: dict[str, Any] = {"machine": machine(), "asked": asdict(asked)}
     with tempfile.TemporaryDirectory(prefix="asmg-bench-") as folder, contextlib.ExitStack() as stack:
-        home, metrics = Path(folder), _free_port()
+        home = Path(folder)
+        metrics = ports(settings_of((), home), 0)["serve-metrics"]
         sets = (
             "stream.partitions=1", "serving.port=0", f"serving.metrics_port={metrics}",
             f"serving.port_file={home / 'port'}", f"serving.workers={asked.workers}", *asked.sets,
@@ -148,12 +146,6 @@ def _swapping(load: Load, address: str, metrics: int, shop: Shop, asked: Asked) 
 def _swaps(metrics: int) -> int:
     """Models taken into service so far."""
     return int(metric(fetch(f"http://127.0.0.1:{metrics}/metrics"), "asmg_serving_swaps_total") or 0)
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def _told(latency: Latency) -> dict[str, float]:

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from asmg.run import answers
 from asmg.staging import ported, ports, written
 from asmg.supervise import Supervisor, Worker
 from asmg.watch import Watch
+from bench.machine import Tell
 from bench.shop import shop
 from bench.soak.sizes import Sizes
 from stream import kafka
@@ -26,9 +27,6 @@ from stream.positions import all_closed, positions
 from stream.replay import Source
 from stream.replay.worker import Plan, replay
 from stream.topics import Topics
-
-#: What is told of how far it is.
-Tell = Callable[[str], None]
 
 #: Seconds between two samples of memory, and between two of the folders.
 EVERY, FOLDERS_EVERY = 5.0, 60.0

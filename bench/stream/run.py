@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -13,16 +12,13 @@ from typing import Any
 from asmg.broker import Attachment
 from asmg.options import settings_of
 from asmg.staging import closing, written
-from bench.machine import machine
+from bench.machine import Tell, machine
 from bench.shop import shop
 from bench.stream import bare, frameworks, windowing
 from bench.stream.exact import compare
 from bench.stream.speed import Speed
 from stream import kafka
 from stream.replay.worker import Plan, replay
-
-#: Told what comes next.
-Tell = Callable[[str], None]
 
 #: Events in a second of event time: with the window of 30 minutes 150,000 impressions are open at a time.
 RATE = 100.0
