@@ -9,7 +9,6 @@ later begins with the first period.
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,6 +21,7 @@ from metagen.generators import generator_of
 from metagen.methods import Named, named
 from metagen.periods import MetaModel, PastPeriod
 from metagen.settings import MetagenSettings
+from stream.niceness import ACCOMPANIES, stand_back
 from stream.records import Shadow, now
 from stream.samples import Samples
 from trainer.device import choose_device, warm_up
@@ -30,7 +30,7 @@ from trainer.parts import CATALOGUE
 from trainer.periods import BaseModel
 from trainer.score import Score
 from trainer.settings import TrainerSettings
-from trainer.worker import NICENESS, score_record
+from trainer.worker import score_record
 
 _PERIOD = Gauge("asmg_shadow_period", "Last period a shadow has taken in", ["method"])
 _AUC = Gauge("asmg_shadow_auc", "Prequential AUC of a shadow on the last period", ["method"])
@@ -52,7 +52,7 @@ def shadow(
     AsmgError: Kafka or the store fails.
     """
     methods = [named(one, trainer, metagen) for one in trainer.shadow]
-    os.nice(2 * NICENESS)  # after trainer and metagen
+    stand_back(ACCOMPANIES)
     device = choose_device(trainer.device, trainer.threads)
     warm_up(device)
     server, _ = start_http_server(trainer.shadow_metrics_port, "127.0.0.1")

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import threading
 from collections.abc import Mapping, Sequence
 
@@ -23,12 +22,13 @@ from metagen.gate import Decision, decide, refusal
 from metagen.generators import generator_of
 from metagen.periods import MetaModel, PastPeriod
 from metagen.settings import MetagenSettings
+from stream.niceness import LEARNS, stand_back
 from stream.records import Announcement, Kind, Manifest, Serve, now
 from trainer.announced import Announced
 from trainer.device import choose_device, warm_up
 from trainer.kafka import CODE_VERSION, Logs, Stopwatch, Workplace, get_all, put_all, told
 from trainer.settings import TrainerSettings
-from trainer.worker import NICENESS, score_record
+from trainer.worker import score_record
 
 _PERIOD = Gauge("asmg_metagen_period", "Last period the gate decided on")
 _TRAINED = Gauge("asmg_metagen_trained_periods", "Periods the generator has been trained")
@@ -50,7 +50,7 @@ def generate(
 
     Raises: AsmgError: Kafka or the store fails, or the settings contradict the models there are.
     """
-    os.nice(NICENESS)
+    stand_back(LEARNS)
     device = choose_device(settings.device, settings.threads)
     warm_up(device)
     server, _ = start_http_server(settings.metrics_port, "127.0.0.1")  # its answer says that we are ready

@@ -44,12 +44,12 @@ from serving.histories import Histories
 from serving.impressions import ImpressionLog
 from serving.job import Job
 from serving.model import Model
-from serving.niceness import stand_back
 from serving.opening import Opener
 from serving.service import Other, Served, Service
 from serving.settings import ServingSettings
 from stream import log
 from stream.errors import AsmgError
+from stream.niceness import ACCOMPANIES, thread_stands_back
 from stream.records import now
 from stream.settings import StreamSettings
 from stream.topics import Topics
@@ -78,7 +78,7 @@ def answer(channel: Channel, listener: socket.socket) -> None:
         service = Service(settings, histories, impressions, now if settings.clock == "wall" else feed.now)
         opener = Opener(TrainerSettings.model_validate(begin.trainer), begin.seed)
         hands = _Hands(service, opener, channel, stack.enter_context(_Api(service, listener)))
-        stand_back()  # this thread alone: those that answer have been started
+        thread_stands_back(ACCOMPANIES)  # this thread alone: those that answer have been started
         gc.collect()
         gc.freeze()  # what has been loaded stays, and need not be looked through while somebody waits
         channel.send(Up())

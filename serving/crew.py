@@ -40,10 +40,10 @@ from serving.channel import (
     Up,
 )
 from serving.health import Standing
-from serving.niceness import stand_back
 from serving.state import Process
 from serving.telling import Telling
 from stream.errors import AsmgError, CorruptArtefact
+from stream.niceness import ACCOMPANIES, thread_stands_back
 from stream.records import Kind
 
 #: Seconds a process may take to prepare a model, and to load what it needs at its start.
@@ -116,7 +116,7 @@ class Crew:
         # A process begins with the niceness of the thread that starts it, and the keeper's own is another.
         self._starter = ThreadPoolExecutor(1, "starter")
         self._all = [self._start() for _ in range(workers)]
-        stand_back()
+        thread_stands_back(ACCOMPANIES)
 
     def __enter__(self) -> Crew:
         return self

@@ -12,7 +12,6 @@ What dies when, and what becomes of it:
 from __future__ import annotations
 
 import logging
-import os
 import threading
 
 import numpy as np
@@ -20,6 +19,7 @@ import torch
 from prometheus_client import Gauge, start_http_server
 
 from stream.live.drift import distance
+from stream.niceness import LEARNS, stand_back
 from stream.records import Announcement, Drift, Manifest, Score, now
 from trainer.activity import Activity
 from trainer.announced import Announced
@@ -29,9 +29,6 @@ from trainer.parts import CATALOGUE
 from trainer.periods import BaseModel
 from trainer.score import Score as Measured
 from trainer.settings import TrainerSettings
-
-#: Added to the worker's niceness: windowing has the right of way.
-NICENESS = 5
 
 _PERIOD = Gauge("asmg_trainer_period", "Last period learnt")
 _AUC = Gauge("asmg_trainer_auc", "Prequential AUC of the last Θ on the period after it")
@@ -46,7 +43,7 @@ def train(place: Workplace, settings: TrainerSettings, stop: threading.Event) ->
 
     Raises: AsmgError: Kafka or the store fails, or the settings contradict the models there are.
     """
-    os.nice(NICENESS)
+    stand_back(LEARNS)
     device = choose_device(settings.device, settings.threads)
     warm_up(device)
     server, _ = start_http_server(settings.metrics_port, "127.0.0.1")  # its answer says that we are ready

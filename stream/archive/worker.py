@@ -17,7 +17,6 @@ still be kept. Nothing waits for the archiver, and it deletes nothing from Kafka
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Callable, Mapping
 
@@ -30,12 +29,10 @@ from stream.archive.rows import table_of
 from stream.close.manifests import Manifests
 from stream.close.read import PeriodReader
 from stream.errors import CorruptRecord, GapError
+from stream.niceness import ACCOMPANIES, stand_back
 from stream.records import Archived, Manifest, decode, encode, now
 from stream.store import Store
 from stream.topics import Topics
-
-#: Added to the worker's niceness: everything else has the right of way.
-NICENESS = 10
 
 _PERIOD = Gauge("asmg_archive_period", "Last period that the archiver has come to")
 _ROWS = Counter("asmg_archive_rows", "Samples put into the archive by this process")
@@ -53,7 +50,7 @@ def archive(
     stop: threading.Event,
 ) -> None:
     """Archive period after period until `stop` is set. Raises: BrokerError; StoreError."""
-    os.nice(NICENESS)
+    stand_back(ACCOMPANIES)
     server, _ = start_http_server(metrics_port, "127.0.0.1")  # its answer says that we are ready
     writer, reader = kafka.Writer(broker), PeriodReader(broker, topics)
     log = _Log(broker, topics)

@@ -1,0 +1,37 @@
+"""Who has the right of way: what serves and what reads events goes first, what learns takes what they leave."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+from pathlib import Path
+
+#: What is added to the niceness of who learns what serves next: windowing and answers have the right of way.
+LEARNS = 5
+
+#: ... of who nobody waits for: shadows, the archive, and who lays out models beside those that answer.
+ACCOMPANIES = 10
+
+
+def stand_back(by: int) -> None:
+    """Let this process have what others leave of the processors: its niceness, and its session's, grow.
+
+    Linux shares processors among sessions before it looks at the niceness of what is in them (autogroup(7) of
+    sched(7)), and a worker that is supervised has a session of its own. One that a shell started is not alone
+    in its session, and leaves that as it is.
+    """
+    niceness = os.nice(by)
+    if os.getsid(0) == os.getpid():
+        with contextlib.suppress(OSError):  # no Linux, or one without such groups
+            Path("/proc/self/autogroup").write_text(str(niceness))
+
+
+def thread_stands_back(by: int) -> None:
+    """The same for the calling thread and what it starts from now on, within its session.
+
+    Linux alone has a niceness for threads; elsewhere nothing happens.
+    """
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), by)
