@@ -97,7 +97,7 @@ class Supervisor:
                 child.finished = True
                 continue
             self._may_restart(child)
-            self._on_restart(name, _how(child.process.returncode))
+            self._on_restart(name, self._why(child))
             child.process = self._spawn(child.worker)
 
     def stop(self) -> None:
@@ -117,14 +117,18 @@ class Supervisor:
                 child.process.wait()
             _close(child.process)
 
+    def _why(self, child: _Child) -> str:
+        """How it ended, and what it said last if it ended by itself."""
+        status = child.process.returncode
+        return _how(status) if status < 0 else f"{_how(status)}: {last_line(self.log(child.worker.name))}"
+
     def _may_restart(self, child: _Child) -> None:
         if time.monotonic() - child.born > SETTLED:
             child.in_a_row = 0
         if child.in_a_row >= RESTARTS:
             log = self.log(child.worker.name)
             raise WorkerFailed(
-                f"{child.worker.name} died {RESTARTS + 1} times in a row, "
-                f"last by {_how(child.process.returncode)}: {last_line(log)} (see {log})"
+                f"{child.worker.name} died {RESTARTS + 1} times in a row, last by {self._why(child)} (see {log})"
             )
         child.in_a_row += 1
         child.restarted += 1

@@ -39,8 +39,8 @@ _SETTLING = (
 #: Errors of a connection that librdkafka mends by itself.
 _PASSING = (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._RESOLVE, KafkaError._TIMED_OUT)
 
-#: A writer whose records are not acknowledged for this long, in seconds, gives up; so does who asks a topic
-#: whose leader is moving. A node that dies has none moved before 9 s, on a busy machine much later.
+#: A writer whose records are not acknowledged for this long, in seconds, gives up; so does who asks or reads
+#: a topic whose leader is moving. A node that dies has none moved before 9 s, on a busy machine much later.
 PATIENCE = 60.0
 
 Answer = TypeVar("Answer")
@@ -328,10 +328,12 @@ def spans(client: Consumer, topic: str, wanted: Mapping[int, tuple[int, int]]) -
     if not missing:
         return found
     client.assign([TopicPartition(topic, partition, wanted[partition][0]) for partition in missing])
-    deadline = time.monotonic() + ANSWER
+    deadline = time.monotonic() + PATIENCE
     while missing:
         if time.monotonic() > deadline:
-            raise BrokerError(f"Kafka gave nothing of topic {topic} for {ANSWER:.0f} s: {sorted(missing)}")
+            raise BrokerError(
+                f"Kafka gave nothing of partitions {sorted(missing)} of topic {topic} for {PATIENCE:.0f} s"
+            )
         message = client.poll(GLANCE)
         if message is None or (end := missing.get(message.partition())) is None:
             continue
@@ -341,7 +343,7 @@ def spans(client: Consumer, topic: str, wanted: Mapping[int, tuple[int, int]]) -
             continue
         if error is None and message.offset() < end:
             found[partition].append(message)
-            deadline = time.monotonic() + ANSWER
+            deadline = time.monotonic() + PATIENCE
         # A leader that was chosen a moment ago may tell of an end before the true one: that is no end.
         if message.offset() >= (end - 1 if error is None else end):
             del missing[partition]

@@ -1,4 +1,4 @@
-"""Who has the right of way: what serves and what reads events goes first, what learns takes what they leave."""
+"""Who has the right of way: what serves and what reads events goes first, what learns takes the rest."""
 
 from __future__ import annotations
 

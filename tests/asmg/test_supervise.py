@@ -78,7 +78,7 @@ def test_a_worker_that_dies_again_and_again_ends_the_run_with_its_last_words(
     named = r"^bad died 5 times in a row, last by exit status 1: asmg: it is all wrong \(see .*bad\.log\)$"
     with pytest.raises(WorkerFailed, match=named):
         look_on()
-    assert restarted == [("bad", "exit status 1")] * RESTARTS
+    assert restarted == [("bad", "exit status 1: asmg: it is all wrong")] * RESTARTS
 
 
 def test_a_worker_that_ends_its_work_is_left_alone_and_one_that_never_ends_is_not(

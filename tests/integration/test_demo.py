@@ -237,7 +237,7 @@ def test_one_of_three_kafka_nodes_dies_and_nobody_ends_or_comes_to_anything_else
         found = one.result()
     finally:
         cluster.stop()
-    assert found["restarts"] == {}
+    assert found["restarts"] == {}, "\n".join(one.said)
     assert found["lost"] == 0
     assert found["hashes"] == undisturbed["hashes"]
 

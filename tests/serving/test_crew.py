@@ -209,7 +209,7 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     with Stage() as stage:
         monkeypatch.setattr(of_crew.subprocess, "Popen", stage.start)
         monkeypatch.setattr(of_crew.socket, "socketpair", stage.pair)
-        monkeypatch.setattr(of_crew, "thread_stands_back", lambda _by: None)  # for good, and this thread runs others
+        monkeypatch.setattr(of_crew, "thread_stands_back", lambda _by: None)  # it stays so
         yield stage
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="only Linux groups by session")
+pytestmark = pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="Linux only")
 
 #: The process's own niceness and its session's, after it stood back.
 STAND_BACK = """
