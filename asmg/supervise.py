@@ -128,7 +128,8 @@ class Supervisor:
         if child.in_a_row >= RESTARTS:
             log = self.log(child.worker.name)
             raise WorkerFailed(
-                f"{child.worker.name} died {RESTARTS + 1} times in a row, last by {self._why(child)} (see {log})"
+                f"{child.worker.name} died {RESTARTS + 1} times in a row, last by {self._why(child)} "
+                f"(see {log})"
             )
         child.in_a_row += 1
         child.restarted += 1
