@@ -10,7 +10,7 @@ KEEP ?=
 KILLS ?= 66
 BIN := .venv/bin
 INSTALLED := .venv/.installed
-CHARTS := serving/page/uPlot.esm.js
+LIBRARIES := $(addprefix serving/page/,uPlot.esm.js swagger-ui-bundle.js)
 
 .PHONY: help install demo test chaos check clean
 help:
@@ -22,7 +22,7 @@ help:
 	@echo "make check                lint and types"
 	@echo "make clean                take away what the others made"
 
-install: $(INSTALLED) $(CHARTS)
+install: $(INSTALLED) $(LIBRARIES)
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@echo "1/4 virtual environment in .venv"
@@ -34,10 +34,10 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(BIN)/python -m stream.broker.jars
 	@touch $@
 
-$(CHARTS): serving/page_library.py | $(INSTALLED)
-	@echo "4/4 the page's chart library"
+$(LIBRARIES): serving/page_library.py | $(INSTALLED)
+	@echo "4/4 the page's libraries"
 	@$(BIN)/python -m serving.page_library
-	@touch $@
+	@touch $(LIBRARIES)
 
 demo: install
 	$(BIN)/asmg demo --periods $(PERIODS) $(if $(DATA),--data $(DATA)) $(if $(JSON),--json $(JSON)) $(if $(KEEP),--keep,--exit-when-done)
@@ -56,4 +56,4 @@ check: install
 	$(BIN)/mypy
 
 clean:
-	rm -rf .venv .asmg .mypy_cache .ruff_cache .pytest_cache .hypothesis serving/page/uPlot.*
+	rm -rf .venv .asmg .mypy_cache .ruff_cache .pytest_cache .hypothesis serving/page/uPlot.* serving/page/swagger-ui*

@@ -7,8 +7,6 @@ import logging
 import re
 from collections.abc import AsyncIterator
 from importlib.metadata import version
-from importlib.resources import files
-from pathlib import PurePath
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -22,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from serving.answers import Answers, error_of, gives, json_of, takes
 from serving.health import Health, Standing
 from serving.inference import add_inference_protocol
+from serving.page_files import add_page
 from serving.request import (
     BadRequest,
     RankBody,
@@ -42,21 +41,18 @@ LOOK = 0.25
 #: Names that this machine has for itself.
 _LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
 
-_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
-#: Paths at which a file of the page is found by another name than its own.
-_NAMED = {
-    "index.html": ("/", "text/html"),
-    "uPlot.esm.js": ("/uplot.js", _TYPES[".js"]),
-    "uPlot.min.css": ("/uplot.css", _TYPES[".css"]),
-}
-
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 _HEADERS = {
-    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "content-security-policy": _POLICY,
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "cross-origin-resource-policy": "same-origin",
 }
+#: Of `/docs`: Swagger UI's style has its icons within itself.
+_DOCS = {"content-security-policy": _POLICY.replace("img-src 'self'", "img-src 'self' data:")}
 
 _log = logging.getLogger(__name__)
 
@@ -120,12 +116,7 @@ def create_app(service: Service) -> FastAPI:
         return EventSourceResponse(changes(service), ping=15, sep="\n")
 
     add_inference_protocol(app, service, answers)
-    for file in files("serving").joinpath("page").iterdir():
-        suffix = PurePath(file.name).suffix
-        if file.name in _NAMED:
-            _add_file(app, *_NAMED[file.name], file.read_bytes())
-        elif suffix in _TYPES:
-            _add_file(app, f"/{file.name}", _TYPES[suffix], file.read_bytes())
+    add_page(app)
     return app
 
 
@@ -181,7 +172,8 @@ class Guard:
             nonlocal begun
             if message["type"] == "http.response.start":
                 begun = True
-                MutableHeaders(scope=message).update(_HEADERS | {REQUEST_ID: scope["request_id"]})
+                more = _DOCS if scope["path"] == "/docs" else {}
+                MutableHeaders(scope=message).update(_HEADERS | more | {REQUEST_ID: scope["request_id"]})
             await send(message)
 
         if refusal := _refusal(asked):
@@ -212,13 +204,6 @@ def _name(address: str) -> str | None:
         return urlsplit(address).hostname
     except ValueError:
         return None
-
-
-def _add_file(app: FastAPI, path: str, kind: str, content: bytes) -> None:
-    async def file() -> Response:
-        return Response(content, media_type=kind, headers={"cache-control": "no-cache"})
-
-    app.add_api_route(path, file, include_in_schema=False)
 
 
 async def _bad_request(_request: Request, error: Exception) -> Response:

@@ -275,6 +275,12 @@ def test_the_api_describes_itself(ask: Ask) -> None:
     assert "candidates" in json.dumps(described["paths"]["/rank"]["post"]["requestBody"])
 
 
+def test_only_the_docs_may_show_what_their_style_has_within_itself(ask: Ask) -> None:
+    policies = {path: ask("GET", path).headers["content-security-policy"] for path in ("/", "/docs")}
+    assert "img-src 'self' data:;" in policies["/docs"]
+    assert policies["/docs"].replace(" data:", "") == policies["/"]
+
+
 def test_a_swap_under_requests_fails_none_and_no_answer_mixes_two_models(
     service: Service, factory: Factory
 ) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import uvicorn
@@ -89,7 +90,7 @@ class Site:
 @pytest.fixture
 def site() -> Iterator[Site]:
     if not page_library.present():
-        told = "the page's chart library is not there: run `make install`"
+        told = "the page's libraries are not there: run `make install`"
         pytest.fail(told) if os.environ.get("CI") == "true" else pytest.skip(told)
     one = Site()
     yield one
@@ -802,4 +803,23 @@ def test_without_the_chart_library_the_page_names_the_command_and_tells_the_rest
         expect(page.locator(f"#{chart}")).to_contain_text("run `make install`")
     expect(page.locator("#rows tr th").first).to_have_text("6")
     expect(page.locator("#processes tr")).to_have_count(2)
+    page.close()
+
+
+def test_the_api_is_looked_at_and_tried_with_what_is_served_here(browser: Browser, site: Site) -> None:
+    page = opened(browser, site, "dark")
+    page.locator("footer").get_by_text("API").click()
+    page.wait_for_url("**/docs")
+    page.locator(".opblock").first.wait_for()
+    for path in ("/rank", "/score", "/recommend"):
+        expect(page.locator(f".opblock-post [data-path='{path}']")).to_be_visible()
+    expect(page.locator("html")).to_have_class("dark-mode")
+    page.locator(".opblock-get [data-path='/version']").click()
+    page.locator(".opblock.is-open .execute").click()
+    expect(page.locator(".live-responses-table .response .response-col_status")).to_contain_text("200")
+    if SHOTS:
+        page.screenshot(path=Path(SHOTS) / "docs.png", full_page=True)
+    assert page.errors == []  # type: ignore[attr-defined]
+    assert {urlsplit(url).path for url in page.asked} >= {"/openapi.json", "/version"}  # type: ignore[attr-defined]
+    assert {urlsplit(url).hostname for url in page.asked} == {"127.0.0.1"}  # type: ignore[attr-defined]
     page.close()

@@ -1,20 +1,23 @@
-"""The chart library as set-up fetches it: once, by hash, with one line where it cannot be had."""
+"""The page's libraries as set-up fetches them: once, by hash, with one line where one cannot be had."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import os
+import re
 import shutil
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from serving import page_library
-from serving.page_library import LibraryError, install, present
+from serving.page_library import LIBRARIES, Library, LibraryError, install, present
 
 CONTENT = b"export default class {}"
+INSIDE, NAMES = "package/plot.js", ("plot@1", "docs@2")
 
 
 @pytest.fixture
@@ -26,12 +29,15 @@ def npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     with tarfile.open(folder / "plot.tgz", "w:gz") as archive:
         archive.add(folder / "plot.js", "package/plot.js")
     write(folder / "npm", f'echo "$@" >> {folder}/calls; cp {folder}/plot.tgz "$5"')
-    digest = hashlib.sha512((folder / "plot.tgz").read_bytes()).digest()
-    monkeypatch.setattr(page_library, "INTEGRITY", base64.b64encode(digest).decode())
+    digest = base64.b64encode(hashlib.sha512((folder / "plot.tgz").read_bytes()).digest()).decode()
     expected = hashlib.sha256(CONTENT).hexdigest()
-    monkeypatch.setattr(page_library, "FILES", (("package/plot.js", "plot.esm.js", expected),))
+    expect(monkeypatch, *(Library(name, digest, ((INSIDE, f"{name}.js", expected),)) for name in NAMES))
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
     return folder
+
+
+def expect(monkeypatch: pytest.MonkeyPatch, *libraries: Library) -> None:
+    monkeypatch.setattr(page_library, "LIBRARIES", libraries)
 
 
 def write(script: Path, line: str) -> None:
@@ -43,23 +49,31 @@ def calls(npm: Path) -> list[str]:
     return (npm / "calls").read_text().splitlines() if (npm / "calls").exists() else []
 
 
-def test_the_files_are_fetched_once_and_again_where_one_is_damaged(npm: Path, tmp_path: Path) -> None:
+def test_each_library_is_fetched_once_and_again_where_a_file_of_it_is_damaged(
+    npm: Path, tmp_path: Path
+) -> None:
     install(tmp_path)
-    assert (tmp_path / "plot.esm.js").read_bytes() == CONTENT
+    assert [(tmp_path / f"{name}.js").read_bytes() for name in NAMES] == [CONTENT, CONTENT]
     install(tmp_path)
-    assert len(calls(npm)) == 1
-    assert calls(npm)[0].startswith("pack uplot@1.6.32 ")
-    (tmp_path / "plot.esm.js").write_bytes(b"")
+    assert [call.split()[:2] for call in calls(npm)] == [["pack", name] for name in NAMES]
+    (tmp_path / "docs@2.js").write_bytes(b"")
     assert not present(tmp_path)
     install(tmp_path)
     assert present(tmp_path)
-    assert len(calls(npm)) == 2
+    assert [call.split()[1] for call in calls(npm)] == [*NAMES, "docs@2"]
+
+
+def test_every_library_is_told_by_exact_version_and_sha512_and_brings_its_licence() -> None:
+    for library in LIBRARIES:
+        assert re.fullmatch(r"[a-z-]+@\d+\.\d+\.\d+", library.package)
+        assert len(base64.b64decode(library.integrity, validate=True)) == 64
+        assert "package/LICENSE" in [inside for inside, _, _ in library.files]
 
 
 def test_an_archive_of_another_hash_is_refused_and_nothing_of_it_kept(
     npm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(page_library, "INTEGRITY", "c2hhNTEy")
+    expect(monkeypatch, *(replace(one, integrity="c2hhNTEy") for one in page_library.LIBRARIES))
     with pytest.raises(LibraryError, match="does not have the sha512 expected"):
         install(tmp_path)
     assert [one.name for one in tmp_path.iterdir()] == ["bin"]
@@ -70,7 +84,7 @@ def test_what_npm_says_is_told_in_one_line(npm: Path, tmp_path: Path) -> None:
     with pytest.raises(LibraryError) as raised:
         install(tmp_path)
     told = "npm error code E404 npm error not found; is the npm registry reachable?"
-    assert str(raised.value) == f"npm cannot fetch uplot@1.6.32: {told}"
+    assert str(raised.value) == f"npm cannot fetch plot@1: {told}"
 
 
 def test_without_npm_uv_brings_one(npm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
