@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, median
 from typing import Any
@@ -13,8 +13,9 @@ from rich import box
 from rich.console import Console, JustifyMethod
 from rich.table import Table
 
+from serving import health
 from serving.board import Measure, Row, Unused
-from stream.records import Manifest
+from stream.records import KINDS, Manifest
 from trainer.announced import Announced
 
 #: What becomes of an event; each is exactly one of these.
@@ -31,7 +32,8 @@ WIDTH = 132
 
 NONE = "–"
 
-NAMES = {"theta": "Θ", "star": "Θ*"}
+#: What kinds of model are called.
+NAMES: Mapping[str, str] = {str(kind): name for kind, name in health.NAMES.items()}
 
 
 @dataclass(frozen=True)
@@ -91,10 +93,7 @@ def hashes(announced: Announced) -> dict[str, list[str]]:
     models = sorted(announced.models)
     return {
         "periods": [manifest.hash() for manifest in announced.manifests],
-        **{
-            kind: [announced.models[one].hash() for one in models if one[0] == kind]
-            for kind in ("theta", "star")
-        },
+        **{kind: [announced.models[one].hash() for one in models if one[0] == kind] for kind in KINDS},
         "shadows": [announced.shadows[one].hash() for one in sorted(announced.shadows)],
     }
 
@@ -102,15 +101,15 @@ def hashes(announced: Announced) -> dict[str, list[str]]:
 def table(rows: Sequence[Row], title: str | None = None) -> Table:
     """Periods as rows: samples, scores, what serves, seconds in each stage."""
     drawn = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
-    shadows = shadows_of(rows)
-    beside = [f"AUC {name}".replace("-", "- ") for name in shadows]  # long names break at their hyphens
+    shown = beside(rows)
+    columns = [f"AUC {name}".replace("-", "- ") for name in shown]  # long names break at their hyphens
     stages = ("close s", "train s", "generate s", "swap s", "close to served s")
     for name in (
         "period",
         "samples",
         "AUC Θ",
         "AUC Θ*",
-        *beside,
+        *columns,
         "LogLoss Θ",
         "LogLoss Θ*",
         "serves",
@@ -125,7 +124,7 @@ def table(rows: Sequence[Row], title: str | None = None) -> Table:
             str(row.period),
             f"{row.samples:,}",
             *(number(_part(score, "auc"), 4) for score in (row.theta, row.star)),
-            *(number(_part(row.shadows.get(name), "auc"), 4) for name in shadows),
+            *(number(_part(score(row), "auc"), 4) for score in shown.values()),
             *(number(_part(score, "logloss"), 4) for score in (row.theta, row.star)),
             f"{NAMES[served.kind]} {served.version}" if served else NONE,
             *(
@@ -152,6 +151,12 @@ def unused(periods: Mapping[int, Mapping[str, int]]) -> list[str]:
     return lines or [f"no event was {', '.join(UNUSED[:-1])} or {UNUSED[-1]} in any period"]
 
 
+def beside(rows: Sequence[Row]) -> dict[str, Callable[[Row], Measure | None]]:
+    """Whatever has a score but Θ and Θ*, by name: the moving average, then shadows, as they got one."""
+    average = {NAMES["ema"]: lambda row: row.ema} if any(row.ema for row in rows) else {}
+    return average | {name: lambda row, name=name: row.shadows.get(name) for name in shadows_of(rows)}
+
+
 def shadows_of(rows: Sequence[Row]) -> list[str]:
     """The names of all shadows that have a score, in the order in which they got one."""
     return list(dict.fromkeys(name for row in rows for name in row.shadows))
@@ -159,10 +164,10 @@ def shadows_of(rows: Sequence[Row]) -> list[str]:
 
 def compared(rows: Sequence[Row]) -> dict[str, dict[str, float | None]]:
     """Mean scores of everything over the last periods in which all of it was scored; empty if in none."""
-    shadows = shadows_of(rows)
+    shown = beside(rows)
     named = [
         {NAMES["theta"]: row.theta, NAMES["star"]: row.star}
-        | {name: row.shadows.get(name) for name in shadows}
+        | {name: score(row) for name, score in shown.items()}
         for row in rows
     ]
     whole = [one for one in named if all(score is not None for score in one.values())][-LAST:]
@@ -225,6 +230,7 @@ def _period(row: Row) -> dict[str, Any]:
         "unused": msgspec.to_builtins(row.unused),
         "theta": _score(row.theta),
         "star": _score(row.star),
+        "ema": _score(row.ema),
         "shadows": {name: _score(score) for name, score in row.shadows.items()},
         "served": {"version": served.version, "kind": served.kind} if served else None,
         "gate": row.gate,

@@ -13,6 +13,7 @@ from torch import Tensor
 from metagen.generator import Model
 from metagen.window import MLP, GeneratorState, flat_mlp, shaped_mlp
 from trainer.adam import zero_moments
+from trainer.average import averaged
 from trainer.batches import Examples
 from trainer.catalogue import Catalogue
 from trainer.model import Theta
@@ -91,8 +92,7 @@ class Ema:
 
     def _next(self, average: Tensor, newest: Tensor) -> Tensor:
         """β average + (1 - β) newest; rows that the average lacks are at their initial vector in `newest`."""
-        average = torch.cat([average, newest[len(average) :]])
-        return torch.lerp(average, newest, 1 - self.decay)
+        return averaged(torch.cat([average, newest[len(average) :]]), newest, self.decay)
 
 
 def _hidden(theta: Theta) -> dict[str, Tensor]:

@@ -1,25 +1,37 @@
-"""Which model serves after a period: Θ_t, or the generated Θ*_t."""
+"""Which model serves after a period: Θ_t, the generated Θ*_t, or the moving average of the Θ."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from stream.records import Outlook
+from stream.records import Kind, Outlook
+
+#: What reasons call a kind of model.
+NAMES: Mapping[Kind, str] = {"theta": "base", "star": "generated", "ema": "average"}
 
 
 @dataclass(frozen=True)
 class Decision:
     """What the gate answers; the reason is for people and goes into the `serve` record."""
 
-    kind: Literal["theta", "star"]
+    kind: Kind
     reason: str
+
+
+@dataclass(frozen=True)
+class Challenger:
+    """A kind of model that takes Θ's place where it is better."""
+
+    kind: Kind
+    losses: Sequence[float]  # prequential LogLoss in nats, oldest first, the last of the period that closed
+    trained: int  # periods it has been trained
+    refused: str | None = None  # why the newest of them may not serve, whatever those before it scored
 
 
 def outlook(before: npt.NDArray[np.float32] | None, now: npt.NDArray[np.float32]) -> Outlook:
@@ -48,23 +60,35 @@ def refusal(seen: Outlook | None, bound: float) -> str | None:
 
 
 def decide(
-    theta: Sequence[float], star: Sequence[float], trained: int, tau: int, window: int, margin: float
+    theta: Sequence[float], challengers: Sequence[Challenger], tau: int, window: int, margin: float
 ) -> Decision:
     """The kind to serve for the coming period.
 
-    theta, star: prequential LogLoss in nats of Θ and of Θ*, oldest period first, both ending with the period
-    that just closed; Θ* may have fewer. Compared are the means over the last `window` periods that both have.
-    trained: periods the generator has been trained; it serves from `tau` on. A score that is not finite means
-    theta.
+    theta: prequential LogLoss in nats of Θ, oldest period first, ending with the period that just closed; the
+    challengers may have fewer. One serves from `tau` trained periods on, and is `margin` nats better than Θ in
+    the mean over the last `window` periods, or as many as there are; of several the best, of equals the first.
+    One with fewer scores than another waits. One whose scores are not finite is none, and where Θ's are not,
+    Θ serves.
     """
-    if trained < tau:
-        return Decision("theta", f"warm-up: trained {trained} of {tau} periods")
-    compared = min(window, len(theta), len(star))
+    warm = [one for one in challengers if one.trained >= tau]
+    if not warm:
+        most = max((one.trained for one in challengers), default=0)
+        return Decision("theta", f"warm-up: trained {most} of {tau} periods")
+    compared = min(window, len(theta), max(len(one.losses) for one in warm))
     if compared == 0:
         return Decision("theta", "no score of a generated model yet")
-    last_theta, last_star = theta[-compared:], star[-compared:]
-    if not all(map(math.isfinite, [*last_theta, *last_star])):
+    scored = [one for one in warm if len(one.losses) >= compared]
+    means = {one.kind: fmean(one.losses[-compared:]) for one in scored}
+    base = fmean(theta[-compared:])
+    finite = [one for one in scored if math.isfinite(means[one.kind])]
+    if not finite or not math.isfinite(base):
         return Decision("theta", f"a score of the last {compared} periods is not finite")
-    ahead = fmean(last_theta) - fmean(last_star)
-    what = f"LogLoss over {compared} periods: generated {fmean(last_star):.4f}, base {fmean(last_theta):.4f}"
-    return Decision("star" if ahead >= margin else "theta", what)
+    figures = ", ".join(f"{NAMES[kind]} {mean:.4f}" for kind, mean in [*means.items(), ("theta", base)])
+    reason = f"LogLoss over {compared} periods: {figures}"
+    for one in sorted(finite, key=lambda one: means[one.kind]):
+        if base - means[one.kind] < margin:
+            break
+        if one.refused is None:
+            return Decision(one.kind, reason)
+        reason = f"the {NAMES[one.kind]} model is refused: {one.refused}; {reason}"
+    return Decision("theta", reason)

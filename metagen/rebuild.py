@@ -17,6 +17,7 @@ from stream.errors import ConfigurationError
 from stream.records import Announcement
 from stream.store import name_of
 from trainer.announced import Announced
+from trainer.average import Average
 from trainer.device import choose_device
 from trainer.kafka import Workplace, get_all
 from trainer.periods import BaseModel
@@ -64,12 +65,12 @@ def rebuild(
             f"{model.kind}/{model.version} was made by another version of this program "
             f"({model.code_version}), whose settings this one does not know: use that one"
         ) from error
-    computes = choose_device(wanted, (trainer if model.kind == "theta" else metagen).threads)
+    computes = choose_device(wanted, (metagen if model.kind == "star" else trainer).threads)
     version = model.version
     manifest = announced.manifests[version]
     samples = place.read(manifest)
     made: dict[str, pa.Table] | None
-    if model.kind == "theta":
+    if model.kind != "star":
         before = announced.model("theta", version - 1)
         base = (
             restored(place, trainer, computes, announced, before)
@@ -77,7 +78,7 @@ def rebuild(
             else BaseModel.begin(trainer, place.seed, computes, samples)
         )
         base.learn(base.read(version, samples))
-        made = base.parts()
+        made = base.parts() if model.kind == "theta" else _average(place, announced, model, base)
     else:
         generator = generator_of(metagen, trainer.batch, place.seed)
         meta = MetaModel(generator, trainer, place.seed, metagen.hidden_size, computes)
@@ -87,3 +88,16 @@ def rebuild(
         meta.train()
         made = meta.generate(get_all(place.store, announced.models["theta", version]))
     return Rebuilt(model, made or {}, computes.type)
+
+
+def _average(
+    place: Workplace, announced: Announced, model: Announcement, base: BaseModel
+) -> dict[str, pa.Table]:
+    """Θ̄_t, of the one before it and of Θ_t, which `base` has just learnt again."""
+    decay = base.settings.ema
+    if decay is None:
+        raise ConfigurationError(f"{model.kind}/{model.version} records no trainer.ema")
+    average, before = Average(decay), announced.model("ema", model.version - 1)
+    if before is not None and f"ema/{before.version}" in model.parents:
+        average.restore(get_all(place.store, before), before.trained, base.device)
+    return average.take(base)

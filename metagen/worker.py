@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 
 from prometheus_client import Counter, Gauge, start_http_server
 
-from metagen.gate import Decision, decide, refusal
+from metagen.gate import Challenger, Decision, decide, refusal
 from metagen.generators import generator_of
 from metagen.periods import MetaModel, PastPeriod
 from metagen.settings import MetagenSettings
@@ -121,22 +121,27 @@ def generate(
 
 def gate(announced: Announced, period: int, settings: MetagenSettings) -> Decision:
     """The gate's word after a period, from the announced scores up to it."""
-    versions = range(1, period + 1)
-    thetas = [announced.models["theta", one] for one in versions]
-    stars = [announced.models["star", one] for one in versions if ("star", one) in announced.models]
-    decision = decide(
+    thetas = [announced.models["theta", one] for one in range(1, period + 1)]
+    kinds: tuple[Kind, ...] = ("star", "ema")
+    return decide(
         [_loss(one) for one in thetas],
-        [_loss(one) for one in stars if one.score is not None],
-        stars[-1].trained if stars else 0,
+        [found for kind in kinds if (found := _challenger(announced, kind, period, settings.gate_jump))],
         settings.tau,
         settings.gate_window,
         settings.gate_margin,
     )
-    last = announced.models.get(("star", period))
-    why = refusal(last.outlook, settings.gate_jump) if last else None
-    if why is not None and decision.kind == "star":
-        return Decision("theta", f"Θ* of period {period} is refused: {why}")
-    return decision
+
+
+def _challenger(announced: Announced, kind: Kind, period: int, bound: float) -> Challenger | None:
+    """What there is of a kind up to a period; None where there is none of that period itself."""
+    losses, version = list[float](), period
+    while (model := announced.model(kind, version)) is not None and model.score is not None:
+        losses.append(_loss(model))
+        version -= 1
+    last = announced.model(kind, period)
+    if last is None:
+        return None
+    return Challenger(kind, losses[::-1], last.trained, refusal(last.outlook, bound))
 
 
 def _loss(model: Announcement) -> float:

@@ -72,6 +72,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     served_at: int | None
     theta: Measure | None
     star: Measure | None
+    ema: Measure | None = None
     shadows: dict[str, Measure]  # by name, those that have a score
     served: Served | None  # what this process took into service
     word: Served | None  # what the gate said to serve
@@ -118,6 +119,7 @@ def _row(announced: Announced, manifest: Manifest, unused: Unused, swap: Swap | 
         served_at=awaited.swapped_at if awaited else None,
         theta=_measure(theta),
         star=_measure(star),
+        ema=_measure(announced.model("ema", period)),
         shadows={
             name: measure
             for (name, version), one in announced.shadows.items()

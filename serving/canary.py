@@ -21,7 +21,7 @@ LEAST, MOST = 1e-15, 0.9999
 
 #: Ends of ids as `marks` makes them: the kind's letter, the version, the score.
 _OURS = (
-    r"^[0-9a-f]{32}-[0-9]{1,9}-(?P<kind>[st])(?P<version>[0-9]{1,18})"
+    r"^[0-9a-f]{32}-[0-9]{1,9}-(?P<kind>[ste])(?P<version>[0-9]{1,18})"
     r"-(?P<score>0\.[0-9]{1,7}|[1-9](?:\.[0-9]{1,3})?e-[01][0-9])$"
 )
 
@@ -43,6 +43,11 @@ class Canary(msgspec.Struct, frozen=True):
     arms: tuple[Arm, Arm]  # the kind that serves, then the other
 
 
+def challenger_of(champion: Kind) -> Kind:
+    """What stands beside the kind that serves: for comparisons, and for the users of the canary."""
+    return "theta" if champion == "star" else "star"
+
+
 def of_challenger(user: str, share: float) -> bool:
     """Whether a user is among this share of all: always the same ones, and of a larger share all of them."""
     return xxh3_64_intdigest(user.encode(), SEED) / 2**64 < share
@@ -58,7 +63,7 @@ class Told:
     """What n impression ids tell, m of which have been given by an answer under a canary."""
 
     ours: npt.NDArray[np.bool_]  # [n] whether it is one of the m
-    star: npt.NDArray[np.bool_]  # [m] shown by Θ*, else by Θ
+    kind: npt.NDArray[np.object_]  # [m] first letter of the kind of model that showed it
     version: npt.NDArray[np.int64]  # [m]
     score: npt.NDArray[np.float64]  # [m] probability of a click, within LEAST and MOST
 
@@ -70,7 +75,7 @@ def read_marks(ids: pa.StringArray) -> Told:
     kind, version, score = found.filter(ours).flatten()
     return Told(
         ours=ours.to_numpy(zero_copy_only=False),
-        star=pc.equal(kind, "s").to_numpy(zero_copy_only=False),
+        kind=kind.to_numpy(zero_copy_only=False),
         version=version.cast(pa.int64()).to_numpy(),
         score=np.clip(score.cast(pa.float64()).to_numpy(), LEAST, MOST),
     )

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 
 from confluent_kafka import Message
 
-from serving.canary import Arm, Canary, Window, read_marks
+from serving.canary import Arm, Canary, Window, challenger_of, read_marks
 from serving.job import Job
 from serving.settings import ServingSettings
 from stream.errors import CorruptRecord
 from stream.kafka import GLANCE, Follower, consumer, offsets
-from stream.records import Kind
+from stream.records import KINDS, Kind
 from stream.samples import decode_labels
 from stream.topics import Topics
 
@@ -30,10 +30,7 @@ class Clicks:
         self, kafka: Mapping[str, object], topics: Topics, partitions: int, settings: ServingSettings
     ) -> None:
         self._share = settings.canary
-        self._windows: dict[Kind, Window] = {
-            "theta": Window("theta", settings.canary_window),
-            "star": Window("star", settings.canary_window),
-        }
+        self._windows: dict[Kind, Window] = {kind: Window(kind, settings.canary_window) for kind in KINDS}
         self._arms = self._summed()  # replaced as a whole: another thread reads it
         self._next: dict[int, int] = {}  # partition -> number of the first sample that was not taken
         client = consumer(kafka, wait=100)
@@ -61,7 +58,7 @@ class Clicks:
         if champion is None:
             return None
         arms = self._arms
-        return Canary(self._share, (arms[champion], arms["theta" if champion == "star" else "star"]))
+        return Canary(self._share, (arms[champion], arms[challenger_of(champion)]))
 
     def _run(self, stop: threading.Event) -> None:
         try:
@@ -89,7 +86,7 @@ class Clicks:
         new = (labels.number >= known)[told.ours]
         clicked = labels.label[told.ours] == 1
         for kind, window in self._windows.items():
-            mine = new & (told.star == (kind == "star"))
+            mine = new & (told.kind == kind[0])
             window.take(told.score[mine], clicked[mine])
 
     def _summed(self) -> dict[Kind, Arm]:

@@ -18,10 +18,10 @@ BEHIND = 2
 SILENT = 10.0
 #: Impressions of each model under a canary below which nothing is said of them.
 ENOUGH = 100
-#: Last periods over which Θ* is compared with Θ.
+#: Last periods over which what serves is compared with Θ.
 COMPARED = 3
 
-NAMES: dict[Kind, str] = {"theta": "Θ", "star": "Θ*"}
+NAMES: dict[Kind, str] = {"theta": "Θ", "star": "Θ*", "ema": "EMA"}
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -87,7 +87,7 @@ def health(
     elif word is not None and word.kind == "theta":
         level = "amber"
         parts.append(f"the gate keeps Θ ({word.reason})")
-    elif ahead := _ahead(rows):
+    elif ahead := _ahead(rows, serving.kind):
         parts.append(ahead)
     if behind > BEHIND and not held:
         level = "red"
@@ -107,19 +107,22 @@ def _what(serving: Standing, rows: Sequence[Row]) -> str:
     return f"{told}, {_seconds(row.freshness_seconds)} behind the last event"
 
 
-def _ahead(rows: Sequence[Row]) -> str | None:
-    """How Θ* compares with Θ over the last periods that both have been scored on."""
+def _ahead(rows: Sequence[Row], kind: Kind) -> str | None:
+    """How the kind that serves compares with Θ over the last periods that both have been scored on."""
     both = [
-        (one.theta.logloss, one.star.logloss)
+        (one.theta.logloss, other.logloss)
         for one in rows
-        if one.theta and one.star and one.theta.logloss is not None and one.star.logloss is not None
+        if (other := one.ema if kind == "ema" else one.star)
+        and one.theta
+        and one.theta.logloss is not None
+        and other.logloss is not None
     ][-COMPARED:]
     if not both:
         return None
-    theta, star = fmean(one for one, _ in both), fmean(one for _, one in both)
+    theta, served = fmean(one for one, _ in both), fmean(one for _, one in both)
     if theta <= 0:
         return None
-    percent = 100 * (theta - star) / theta
+    percent = 100 * (theta - served) / theta
     return f"{'ahead of' if percent >= 0 else 'behind'} Θ by {abs(percent):.1f} % LogLoss"
 
 

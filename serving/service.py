@@ -30,14 +30,16 @@ class Item(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     impression_id: str | None = None  # where the answer was logged, for its click to name
     theta: float | None = None  # explained: what Θ says
     star: float | None = None  # explained: what Θ* says
+    ema: float | None = None  # explained: what the moving average says, where it serves
     known: bool | None = None  # explained: some period of the model has seen it
 
 
-class Explained(msgspec.Struct, frozen=True):
+class Explained(msgspec.Struct, frozen=True, omit_defaults=True):
     """Versions of the two models whose scores stand side by side; None where there is no such model."""
 
     theta: int | None
     star: int | None
+    ema: int | None = None
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -193,7 +195,7 @@ class Service:
     def _explained(
         self, answer: Answer, asked: Ranking, history: Sequence[str], known: npt.NDArray[np.bool_]
     ) -> Answer:
-        """The answer with the scores of Θ and Θ* side by side."""
+        """The answer with the scores of what serves and of what stands beside it."""
         items = [one.item_id for one in answer.items]
         scores: dict[Kind, list[float]] = {answer.kind: [one.score for one in answer.items]}
         versions: dict[Kind, int] = {answer.kind: answer.model_version}
@@ -208,7 +210,7 @@ class Service:
                 for place, (one, seen) in enumerate(zip(answer.items, known.tolist(), strict=True))
             ],
             history=list(history),
-            explained=Explained(versions.get("theta"), versions.get("star")),
+            explained=Explained(versions.get("theta"), versions.get("star"), versions.get("ema")),
         )
 
     def _beside(self, kind: Kind) -> Other | None:

@@ -12,6 +12,7 @@ from metagen.gate import refusal
 from serving import metrics
 from serving.board import Row, Swap, rows
 from serving.bundle import Bundle
+from serving.canary import challenger_of
 from serving.fetch import fetch
 from serving.health import Standing
 from serving.words import Words
@@ -92,14 +93,14 @@ class Succession:
                 return
 
     def compare(self, answers: bool = False) -> None:
-        """Put the other of Θ and Θ* of the version that serves beside it, once it is there.
+        """Put another kind of the version that serves beside it, once it is there (`challenger_of`).
 
         answers: users may get it, so a Θ* that the gate refuses, whatever it scored before, is left out.
         """
         serving = self._desk.standing
         if serving is None:
             return
-        name: tuple[Kind, int] = ("theta" if serving.kind == "star" else "star", serving.version)
+        name: tuple[Kind, int] = (challenger_of(serving.kind), serving.version)
         announced = self.announced.model(*name)
         if announced is None or name == self._compared:
             return

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import time
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 import msgspec
 
 from stream.errors import CorruptRecord
 
 Reason = Literal["settings", "count", "time", "end"]
-Kind = Literal["theta", "star"]
+
+#: Θ, the base model; Θ*, the generated one; Θ̄, the moving average of the Θ.
+Kind = Literal["theta", "star", "ema"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 #: decided_at (ms), user id, item id, impression id: the key of Order.
 Key = tuple[int, str, str, str]
@@ -96,7 +99,7 @@ class Announcement(msgspec.Struct, frozen=True, kw_only=True):
     drift: Drift | None = None  # of this version's period; theta's alone, from its second on
     outlook: Outlook | None = None  # star's alone
     seconds: dict[str, float] = {}
-    trained: int = 0  # periods the generator was trained for; 0 for theta
+    trained: int = 0  # periods the generator was trained for, or that are in the average; 0 for theta
     settings: dict[str, Any] = {}  # seed, device, trainer and metagen: all that its making was told
     code_version: str = ""
     announced_at: int = 0  # ms, wall clock

@@ -44,7 +44,7 @@ def named(announced: Announced, name: str) -> Announcement | Manifest | None:
     match kind:
         case "period":
             return announced.manifest(int(number))
-        case "theta" | "star":
+        case "theta" | "star" | "ema":
             return announced.model(kind, int(number))
     return None
 

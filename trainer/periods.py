@@ -48,7 +48,7 @@ class BaseModel:
         snapshot: Snapshot,
         catalogue: Catalogue,
     ) -> None:
-        self.settings, self.seed = settings, seed
+        self.settings, self.seed, self.device = settings, seed, device
         self.snapshot = snapshot.to(device)
         self.catalogue = catalogue
         self.strategy = strategy_of(settings, seed)

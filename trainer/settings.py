@@ -113,6 +113,13 @@ class TrainerSettings(BaseModel):
         description="what is drawn: uniform, any item seen by the end of the period alike; popular, the item "
         "of any positive of the period alike, so that popularity alone tells nothing",
     )
+    ema: float | None = Field(
+        default=0.5,
+        ge=0,
+        lt=1,
+        description="a moving average of Θ is kept, scored, and may serve where it is the best: what is left "
+        "of a model's weight in it a period later; null: none is kept",
+    )
     device: Device = Field(default="auto", description="where to compute; auto: CUDA where there is one")
     threads: int = Field(default=1, ge=1, description="torch threads on the CPU")
     metrics_port: int = Field(

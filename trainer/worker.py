@@ -6,6 +6,7 @@ What dies when, and what becomes of it:
 |-------------------------------------|--------------------------|-------------------------------------|
 | before or while D_t is learnt       | Θ_{t-1} announced        | period t is done again, same bits   |
 | with some or all parts in the store | Θ_{t-1} announced        | the parts are put again, harmlessly |
+| between the average's and Θ_t's     | the same, and Θ̄_t        | t again; what is announced stands   |
 | after the announcement was written  | Θ_t announced, by either | the worker goes on with t + 1       |
 """
 
@@ -23,10 +24,11 @@ from stream.niceness import LEARNS, stand_back
 from stream.records import Announcement, Drift, Manifest, Score, now
 from trainer.activity import Activity
 from trainer.announced import Announced
+from trainer.average import Average
 from trainer.device import choose_device, warm_up
 from trainer.kafka import CODE_VERSION, Logs, Stopwatch, Workplace, get_all, put_all, told
 from trainer.parts import CATALOGUE
-from trainer.periods import BaseModel
+from trainer.periods import BaseModel, Period
 from trainer.score import Score as Measured
 from trainer.settings import TrainerSettings
 
@@ -53,6 +55,8 @@ def train(place: Workplace, settings: TrainerSettings, stop: threading.Event) ->
             period = logs.announced.last_theta()
             last = logs.announced.model("theta", period)
             model = restored(place, settings, device, logs.announced, last) if last else None
+            decay = settings.ema
+            averaging = None if decay is None else Averaging(decay, place, device, logs, period)
             while manifest := logs.manifest(period + 1, stop):
                 period, watch = manifest.period, Stopwatch()
                 d_t = place.read(manifest)
@@ -66,11 +70,14 @@ def train(place: Workplace, settings: TrainerSettings, stop: threading.Event) ->
                 watch.lap("train")
                 parts = put_all(place.store, model.parts())
                 watch.lap("write")
+                parents = _parents(last, manifest)
+                if averaging and not averaging.announce(model, read, parents, stop):
+                    return
                 mine = Announcement(
                     kind="theta",
                     version=period,
                     parts=parts,
-                    parents=_parents(last, manifest),
+                    parents=parents,
                     score=score_record(measured, len(read.examples)),
                     drift=drift_of(before, model.snapshot.activity["item"]),
                     seconds=watch.seconds,
@@ -105,6 +112,52 @@ def restored(
         items = get_all(place.store, theta, [CATALOGUE])[CATALOGUE].num_rows
         model.recall(period, place.read(announced.manifests[period]), items)
     return model
+
+
+class Averaging:
+    """The average beside Θ, from period to period.
+
+    Θ̄_t is announced before Θ_t, so whoever finds that one finds this one too.
+    """
+
+    def __init__(self, decay: float, place: Workplace, device: torch.device, logs: Logs, period: int) -> None:
+        """period: the one to go on after; where there is no average of it, a new one begins."""
+        self._place, self._device, self._logs = place, device, logs
+        self._average, self._last = Average(decay), logs.announced.model("ema", period)
+        if self._last is not None:
+            self._adopt(self._last)
+
+    def announce(
+        self, model: BaseModel, read: Period, parents: dict[str, str], stop: threading.Event
+    ) -> bool:
+        """Θ̄_{t-1} scored on D_t, and Θ_t, which the model has just learnt, taken in; False when stopped.
+
+        parents: those of Θ_t.
+        """
+        watch, last = Stopwatch(), self._last
+        measured = self._average.score(model, read)
+        watch.lap("score")
+        parts = put_all(self._place.store, self._average.take(model))
+        watch.lap("write")
+        mine = Announcement(
+            kind="ema",
+            version=read.number,
+            parts=parts,
+            parents=parents | ({f"ema/{last.version}": last.hash()} if last else {}),
+            score=score_record(measured, len(read.examples)) if measured else None,
+            seconds=watch.seconds,
+            trained=self._average.taken,
+            settings=told(self._place.seed, self._device, trainer=model.settings),
+            code_version=CODE_VERSION,
+            announced_at=now(),
+        )
+        self._last = self._logs.announce(mine, stop)
+        if self._last is not None and self._last.parts != parts:
+            self._adopt(self._last)
+        return self._last is not None
+
+    def _adopt(self, model: Announcement) -> None:
+        self._average.restore(get_all(self._place.store, model), model.trained, self._device)
 
 
 def score_record(measured: Measured, rows: int) -> Score:

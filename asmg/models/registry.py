@@ -15,7 +15,7 @@ from serving.words import Words
 from stream import kafka
 from stream.close.read import PeriodReader
 from stream.errors import ConfigurationError, CorruptRecord
-from stream.records import Announcement, Kind, Serve, decode
+from stream.records import KINDS, Announcement, Serve, decode
 from stream.store import Store
 from trainer.announced import Announced
 from trainer.kafka import Workplace
@@ -39,8 +39,8 @@ class Registry:
         return name_of(word) if word else None
 
     def models(self) -> list[Announcement]:
-        """All there are, by version, Θ before Θ*."""
-        return sorted(self.announced.models.values(), key=lambda one: (one.version, one.kind != "theta"))
+        """All there are, by version, Θ first."""
+        return sorted(self.announced.models.values(), key=lambda one: (one.version, KINDS.index(one.kind)))
 
     def meant(self, text: str) -> Announcement:
         """The model of a name, "star/31", or of a period, "31": what the gate let serve after it.
@@ -52,14 +52,13 @@ class Registry:
         if not slash and version in self.announced.gate:
             word = self.announced.gate[version]
             kind, version = word.kind, word.version
-        for known in ("theta", "star"):
+        for known in KINDS:
             if kind == known and (found := self.announced.model(known, version)):
                 return found
         raise ConfigurationError(f"there is no model {text}: {self._there_are()}")
 
     def _there_are(self) -> str:
-        kinds: tuple[Kind, ...] = ("theta", "star")
-        versions = {kind: [v for k, v in self.announced.models if k == kind] for kind in kinds}
+        versions = {kind: [v for k, v in self.announced.models if k == kind] for kind in KINDS}
         spans = [f"{kind}/{min(v)} to {kind}/{max(v)}" for kind, v in versions.items() if v]
         return "there are " + " and ".join(spans) if spans else "none has been announced yet"
 

@@ -1,4 +1,4 @@
-// What is scored, and how each looks: Θ, Θ*, then the shadows.
+// What is scored, and how each looks: Θ, Θ*, the moving average where there is one, then the shadows.
 
 import { el, svg } from "./draw.js";
 
@@ -6,7 +6,7 @@ const TONES = ["--tone-0", "--tone-1", "--tone-2"];
 const DASHES = [[6, 4], [0.5, 3.2], [9, 4, 0.5, 4], [2.5, 4], [15, 4]]; // with the tones: 15 looks before one is like another
 const together = new Intl.ListFormat("en-GB");
 
-export const SIGN = { theta: "Θ", star: "Θ*" };
+export const SIGN = { theta: "Θ", star: "Θ*", ema: "EMA" };
 
 // In the order in which they got a score. `score` is null where a period has none.
 export function methods(rows) {
@@ -14,6 +14,7 @@ export function methods(rows) {
   return [
     { name: "Θ", kind: "theta", colour: "--theta", width: 2, score: (row) => row.theta },
     { name: "Θ*", kind: "star", colour: "--star", width: 2, score: (row) => row.star },
+    ...(rows.some((row) => row.ema) ? [{ name: SIGN.ema, kind: "shadow", colour: "--ema", width: 1.4, score: (row) => row.ema ?? null }] : []),
     ...shadows.map((name, place) => ({
       name,
       kind: "shadow",
@@ -28,7 +29,7 @@ export function methods(rows) {
 // "Θ, Θ* and iu"
 export const named = (all) => together.format(all.map((one) => one.name));
 
-// How a line looks, to stand before its name: the mark of Θ and of Θ*, else a piece of it.
+// How a line looks, to stand before its name: the mark of a kind that serves, else a piece of it.
 export function sample(one) {
   if (one.kind in SIGN) return el("i", { class: `m-${one.kind}`, "aria-hidden": "true" });
   const piece = svg("path", { d: "M1 4H23", "stroke-width": one.width, "stroke-dasharray": one.dash?.join(" ") ?? "none" });

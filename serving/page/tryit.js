@@ -5,7 +5,7 @@ import { SIGN, sample } from "./methods.js";
 
 const PATIENCE = 10_000; // ms until an answer is given up
 const SHOWN = 24; // items of the history that are shown
-const KINDS = ["theta", "star"];
+const COLUMNS = ["theta", "star"]; // where the moving average serves, it stands in the first
 
 const form = byId("try");
 let asked = 0;
@@ -63,12 +63,13 @@ function show(answer, user, spent) {
   say(`${count(items.length)} best, by ${SIGN[answer.kind]} ${answer.model_version}, in ${ms(spent)} ms${among}`);
   byId("try-history-of").textContent = answer.unknown_user ? `History of ${user}, whom no period has seen` : `History of ${user}, newest first`;
   byId("try-history").replaceChildren(...history(answer.history));
-  for (const kind of KINDS) {
+  const kinds = answer.kind === "ema" ? ["ema", "star"] : COLUMNS;
+  for (const [place, kind] of kinds.entries()) {
     const version = explained[kind];
-    byId(`try-${kind}`).replaceChildren(sample({ kind }), `${SIGN[kind]} ${version ?? "not there"}`, ...(kind === answer.kind ? [el("small", {}, "serves")] : []));
+    byId(`try-${COLUMNS[place]}`).replaceChildren(sample({ kind }), `${SIGN[kind]} ${version ?? "not there"}`, ...(kind === answer.kind ? [el("small", {}, "serves")] : []));
   }
-  const most = Math.max(...items.flatMap((item) => KINDS.map((kind) => item[kind] ?? 0)), 1e-9);
-  byId("try-rows").replaceChildren(...items.map((item, place) => row(item, place, answer.kind, most)));
+  const most = Math.max(...items.flatMap((item) => kinds.map((kind) => item[kind] ?? 0)), 1e-9);
+  byId("try-rows").replaceChildren(...items.map((item, place) => row(item, place, kinds, answer.kind, most)));
   byId("try-answer").hidden = false;
 }
 
@@ -78,9 +79,9 @@ function history(items) {
   return items.length > SHOWN ? [...shown, el("li", { class: "none" }, `and ${count(items.length - SHOWN)} more`)] : shown;
 }
 
-function row(item, place, serves, most) {
+function row(item, place, kinds, serves, most) {
   const name = el("td", { class: "item" }, item.item_id, ...(item.known ? [] : [" ", el("small", {}, "never seen")]));
-  return el("tr", {}, el("td", { class: "n soft" }, String(place + 1)), name, ...KINDS.map((kind) => score(item[kind] ?? null, kind, kind === serves, most)));
+  return el("tr", {}, el("td", { class: "n soft" }, String(place + 1)), name, ...kinds.map((kind) => score(item[kind] ?? null, kind, kind === serves, most)));
 }
 
 function score(value, kind, serves, most) {

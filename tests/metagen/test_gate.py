@@ -7,14 +7,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ks_2samp
 
-from metagen.gate import decide, outlook, refusal
+from metagen.gate import Challenger, decide, outlook, refusal
 from stream.records import Outlook
 
 losses = st.lists(st.floats(0.01, 5), min_size=1, max_size=8)
 
 
-def kind(theta, star, trained=9, tau=5, window=3, margin=0.0):
-    return decide(theta, star, trained, tau, window, margin).kind
+def decided(theta, star, trained=9, tau=5, window=3, margin=0.0, ema=None, refused=None):
+    challengers = [Challenger("star", star, trained, refused)]
+    if ema is not None:
+        challengers.append(Challenger("ema", ema, trained))
+    return decide(theta, challengers, tau, window, margin)
+
+
+def kind(*losses, **more):
+    return decided(*losses, **more).kind
 
 
 @given(losses, losses, st.integers(0, 4))
@@ -47,16 +54,50 @@ def test_only_the_last_periods_count(last, earlier):
 
 
 def test_no_generated_score_yet_means_theta():
-    decision = decide([0.5, 0.4], [], trained=9, tau=0, window=3, margin=0.0)
+    decision = decided([0.5, 0.4], [], tau=0)
     assert decision.kind == "theta"
     assert "no score" in decision.reason
 
 
 def test_the_reason_says_what_was_compared():
-    assert (
-        decide([0.5], [0.4], 5, 5, 3, 0.0).reason == "LogLoss over 1 periods: generated 0.4000, base 0.5000"
-    )
-    assert decide([0.5], [0.4], 2, 5, 3, 0.0).reason == "warm-up: trained 2 of 5 periods"
+    assert decided([0.5], [0.4]).reason == "LogLoss over 1 periods: generated 0.4000, base 0.5000"
+    three = decided([0.5], [0.4], ema=[0.45]).reason
+    assert three == "LogLoss over 1 periods: generated 0.4000, average 0.4500, base 0.5000"
+    assert decided([0.5], [0.4], trained=2).reason == "warm-up: trained 2 of 5 periods"
+
+
+@given(losses, st.floats(0.002, 1), st.booleans())
+def test_of_three_the_best_serves(theta, by, average):
+    better, best = [loss - by / 2 for loss in theta], [loss - by for loss in theta]
+    star, ema = (better, best) if average else (best, better)
+    assert kind(theta, star, ema=ema) == ("ema" if average else "star")
+    assert kind(theta, [loss + by for loss in theta], ema=better) == "ema"
+    assert kind(theta, [loss + by for loss in theta], ema=better, margin=by) == "theta"
+
+
+@given(losses)
+def test_of_equals_the_generated_one_serves(theta):
+    assert kind(theta, theta, ema=theta) == "star"
+
+
+@given(losses, st.floats(0.001, 1))
+def test_where_the_best_is_refused_the_next_best_serves(theta, by):
+    best = [loss - by for loss in theta]
+    second = decided(theta, best, ema=theta, refused="it jumps")
+    assert second.kind == "ema"
+    assert second.reason.startswith("the generated model is refused: it jumps; LogLoss over ")
+    assert kind(theta, best, ema=[loss + by for loss in theta], refused="it jumps") == "theta"
+    assert "refused" not in decided(theta, [loss + by for loss in theta], refused="it jumps").reason
+
+
+def test_one_with_fewer_scores_waits_until_it_has_as_many():
+    assert kind([0.5] * 4, [0.4] * 4, ema=[0.1]) == "star"
+    assert kind([0.5] * 4, [0.4] * 4, ema=[0.1] * 3) == "ema"
+
+
+@given(losses, st.sampled_from([math.nan, math.inf]))
+def test_one_that_is_not_finite_is_none_of_those_compared(theta, bad):
+    assert kind(theta, [*theta, bad], ema=theta) == "ema"
 
 
 @given(

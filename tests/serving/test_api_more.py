@@ -405,7 +405,7 @@ def test_ids_of_what_was_logged_tell_who_answered_and_what_it_said(
     assert [one.impression_id for one in shelf.taken] == [one["impression_id"] for one in items]
     told = read_marks(pa.array([one["impression_id"] for one in items]))
     assert told.ours.all()
-    assert told.star.tolist() == [star] * len(items)
+    assert told.kind.tolist() == ["s" if star else "t"] * len(items)
     assert told.version.tolist() == [2] * len(items)
     np.testing.assert_allclose(told.score, [one["score"] for one in items], rtol=1e-3)
 

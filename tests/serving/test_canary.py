@@ -15,9 +15,9 @@ from sklearn.metrics import log_loss
 
 from serving.canary import LEAST, MOST, Arm, Window, marks, of_challenger, read_marks
 from serving.impressions import Shown
-from stream.records import Kind
+from stream.records import KINDS, Kind
 
-kinds = st.sampled_from(["theta", "star"])
+kinds = st.sampled_from(KINDS)
 versions = st.integers(0, 10**12)
 chances = st.floats(0, 1)
 
@@ -60,7 +60,7 @@ def test_ids_tell_kind_version_and_score(answers: list[tuple[Kind, int, list[flo
     ids = [one for answer in answers for one in shown(*answer)]
     told = read_marks(pa.array(ids, pa.string()))
     assert told.ours.tolist() == [True] * len(ids)
-    assert told.star.tolist() == [kind == "star" for kind, _, scores in answers for _ in scores]
+    assert told.kind.tolist() == [kind[0] for kind, _, scores in answers for _ in scores]
     assert told.version.tolist() == [version for _, version, scores in answers for _ in scores]
     scores = np.array([score for _, _, scores in answers for score in scores], np.float64)
     np.testing.assert_allclose(told.score, np.clip(scores, LEAST, MOST), rtol=5.01e-4)
@@ -85,7 +85,7 @@ def test_ids_of_others_are_passed_over(foreign: list[str], ours: list[tuple[Kind
     ids = foreign + [one for kind, version, score in ours for one in shown(kind, version, [score])]
     told = read_marks(pa.array(ids, pa.string()))
     assert told.ours.tolist() == [False] * len(foreign) + [True] * len(ours)
-    assert len(told.star) == len(told.version) == len(told.score) == len(ours)
+    assert len(told.kind) == len(told.version) == len(told.score) == len(ours)
 
 
 def test_a_mark_that_somebody_made_up_has_a_score_that_can_be_summed() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from serving.board import Measure, Row, Seconds, Served
 from serving.canary import Arm, Canary
@@ -50,6 +51,13 @@ def test_all_is_well() -> None:
 
 def test_a_generated_model_that_is_worse_is_said_to_be() -> None:
     assert "behind Θ by 5.0 % LogLoss" in health(standing(1), word(1), [row(1, 0.6, 0.63)], None).sentence
+
+
+def test_the_average_is_compared_by_its_own_scores() -> None:
+    rows = [replace(row(one), ema=Measure(0.7, 0.588)) for one in (26, 27)]
+    said = health(standing(27, "ema"), word(27, "ema"), rows, None)
+    assert said.level == "green"
+    assert said.sentence == "Serving EMA of period 27, ahead of Θ by 2.0 % LogLoss"
 
 
 @pytest.mark.parametrize(

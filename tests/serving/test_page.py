@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 from serving_factory import Factory, Shelf, Watched, load, page_moments, page_state
 
 from asmg.report import compared
-from serving import page_library
+from serving import board, page_library
 from serving.api import create_app
 from serving.board import Measure, Row, Unused
 from serving.canary import Arm, Canary
@@ -735,6 +735,33 @@ def test_try_it_shows_both_models_scores_and_the_users_history(browser: Browser,
     expect(page.locator("#try-history li").last).to_have_text("and 6 more")
     if SHOTS:
         page.screenshot(path=Path(SHOTS) / "page-try-it.png", full_page=True)
+    assert page.errors == []  # type: ignore[attr-defined]
+    page.close()
+
+
+def test_where_the_moving_average_serves_it_stands_beside_the_generated_model(
+    browser: Browser, site: Site
+) -> None:
+    state = page_state(6)
+    rows = [
+        replace(row, ema=row.theta, served=None, word=board.Served(row.period, "ema"))
+        for row in state.periods
+    ]
+    site.service.state = replace(state, periods=rows)
+    page = opened(browser, site)
+    expect(page.locator("#rows .tag").first).to_have_text("EMA")
+    expect(page.locator("#beside tbody th")).to_contain_text(["The gate’s choice", "Θ", "Θ*", "EMA"])
+    item = {"item_id": "i9", "score": 0.25, "ema": 0.25, "star": 0.5, "known": True}
+    answers(
+        page,
+        json=ANSWER | {"kind": "ema", "items": [item], "explained": {"theta": None, "star": 6, "ema": 6}},
+    )
+    page.locator("#try-user").fill("u1")
+    page.locator("#try-items").fill("i9")
+    page.keyboard.press("Enter")
+    expect(page.locator("#try-theta")).to_have_text("EMA 6serves")
+    expect(page.locator("#try-star")).to_have_text("Θ* 6")
+    expect(page.locator("#try-rows tr")).to_have_text(["1i90.25000.5000"])
     assert page.errors == []  # type: ignore[attr-defined]
     page.close()
 
