@@ -187,7 +187,7 @@ def _status(
     home: Home = None,
     choices: Set = None,
 ) -> None:
-    """How far the loop has come, period by period, and which stage lags."""
+    """How far each stage is, and all that the page shows: health, requests, processes, scores, periods."""
     from asmg.options import settings_of
     from asmg.status import status
 

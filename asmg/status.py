@@ -1,129 +1,119 @@
-"""How far the loop has come, from its topics alone: the same rows that serving shows, and who lags behind."""
+"""How far the loop has come and how it does, once or again and again: what the page shows, in a terminal.
+
+Serving is asked for what the page shows. What Kafka tells is shown whether or not serving answers.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import replace
 
 import msgspec
 from confluent_kafka import Consumer
-from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console
 from rich.live import Live
-from rich.table import Table
-from rich.text import Text
 
 from asmg import report
 from asmg.config import Settings
+from asmg.hearing import Heard, Hearing
 from asmg.running import running
+from asmg.screen.layout import Screen
+from asmg.seen import Seen, described
+from asmg.stages import Stages
 from asmg.watch import Watch
-from stream.positions import Position, positions
+from stream.errors import BrokerError
+from stream.positions import positions
+from stream.records import now
 from stream.topics import Topics
-from trainer.announced import Announced
 
 #: How often a watched status is drawn anew, in seconds.
 EVERY = 1.0
 
 
-@dataclass(frozen=True)
-class Stages:
-    """The last period that each stage has done, and how far each lags behind the one before."""
-
-    closed: int
-    trained: int
-    generated: int  # 0 until the generator's window is full
-    decided: int
-    windowing_lag: int  # records of `events` that windowing has not taken yet
-
-    @classmethod
-    def of(cls, announced: Announced, windowed: Mapping[int, Position]) -> Stages:
-        """From what is announced, and where windowing is."""
-        stars = [version for kind, version in announced.models if kind == "star"]
-        return cls(
-            closed=max(len(announced.manifests) - 1, 0),
-            trained=announced.last_theta(),
-            generated=max(stars, default=0),
-            decided=announced.last_decided(),
-            windowing_lag=sum(position.waiting for position in windowed.values()),
-        )
-
-    @property
-    def lag(self) -> dict[str, int]:
-        """Windowing in events; trainer and metagen in closed periods."""
-        return {
-            "window_events": self.windowing_lag,
-            "train_periods": self.closed - self.trained,
-            "metagen_periods": self.closed - self.decided,
-        }
-
-
 def status(settings: Settings, *, as_json: bool, watched: bool) -> None:
     """Print it, once or, a second apart, until Ctrl-C. Raises: AsmgError."""
+    console = report.console()
     with (
-        running(settings) as (_, broker, topics, client),
+        running(settings) as (found, broker, topics, client),
         Watch(broker, topics) as watch,
         contextlib.suppress(KeyboardInterrupt),
     ):
         watch.catch_up()
-        if watched and not as_json:
-            _draw_anew(watch, client, topics)
-        _print(watch, Stages.of(watch.announced, positions(client, topics)), topics, as_json=as_json)
+        looks = Looks(watch, Hearing(found), client, topics)
+        if watched and not as_json and console.is_terminal:
+            _draw_anew(looks, console)
+        _print(looks.first(), console, as_json=as_json)
         while watched:
             time.sleep(EVERY)
-            watch.look()
-            _print(watch, Stages.of(watch.announced, positions(client, topics)), topics, as_json=True)
+            _print(looks.next(), console, as_json=as_json)
 
 
-def _draw_anew(watch: Watch, client: Consumer, topics: Topics) -> None:
-    with Live(auto_refresh=False, transient=True) as live:
-        while True:
-            live.update(drawn(watch, Stages.of(watch.announced, positions(client, topics))), refresh=True)
-            time.sleep(EVERY)
-            watch.look()
+class Looks:
+    """Looks at Kafka and at serving, again and again."""
+
+    def __init__(self, watch: Watch, hearing: Hearing, client: Consumer, topics: Topics) -> None:
+        self._watch, self._hearing, self._client, self._topics = watch, hearing, client, topics
+        self._waiting = 0  # records of `events` that windowing has not taken, when that was last known
+
+    def first(self) -> Seen:
+        """The loop now. Raises: BrokerError, CorruptRecord."""
+        self._waiting = self._waiting_now()
+        return self._seen(self._hear())
+
+    def next(self) -> Seen:
+        """The loop now; of a Kafka that does not answer it is told, and it is asked again the next time.
+
+        While serving tells where windowing is, Kafka is not asked for it: its last batches are read for that.
+        """
+        self._watch.look()
+        heard, trouble = self._hear(), None
+        try:
+            self._waiting = heard.state.lag.window if heard.state else self._waiting_now()
+        except BrokerError as error:
+            trouble = str(error)
+        return self._seen(heard, trouble)
+
+    def _waiting_now(self) -> int:
+        return sum(position.waiting for position in positions(self._client, self._topics).values())
+
+    def _hear(self) -> Heard:
+        closed_at = {one.period: one.closed_at for one in self._watch.announced.manifests}
+        heard = self._hearing.ask(closed_at)
+        if heard.state is not None:
+            self._watch.hear(msgspec.to_builtins(heard.state))
+        return heard
+
+    def _seen(self, heard: Heard, trouble: str | None = None) -> Seen:
+        watch = self._watch
+        return Seen(
+            at=now(),
+            prefix=self._topics.prefix,
+            stages=replace(Stages.of(watch.announced, {}), windowing_lag=self._waiting),
+            rows=watch.rows,
+            last=watch.last,
+            heard=heard,
+            trouble=trouble,
+        )
 
 
-def _print(watch: Watch, stages: Stages, topics: Topics, *, as_json: bool) -> None:
+def _draw_anew(looks: Looks, console: Console) -> None:
+    """Until Ctrl-C, on a screen of its own; what was seen last stays in the terminal."""
+    seen = looks.first()
+    try:
+        with Live(console=console, screen=True, auto_refresh=False) as live:
+            while True:
+                live.update(Screen(seen, fits=True), refresh=True)
+                time.sleep(EVERY)
+                seen = looks.next()
+    except KeyboardInterrupt:
+        console.print(Screen(seen))
+        raise
+
+
+def _print(seen: Seen, console: Console, *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(described(topics, watch, stages)), flush=True)
+        print(json.dumps(described(seen)), flush=True)
     else:
-        report.console().print(drawn(watch, stages))
-
-
-def described(topics: Topics, watch: Watch, stages: Stages) -> dict[str, Any]:
-    """The status as `--json` writes it."""
-    last = watch.last
-    return {
-        "prefix": topics.prefix,
-        "closed": stages.closed,
-        "trained": stages.trained,
-        "generated": stages.generated,
-        "decided": stages.decided,
-        "lag": stages.lag,
-        "counts": last.counts if last else {},
-        "events_per_second": report.per_second(last) if last else 0.0,
-        "periods": msgspec.to_builtins(watch.rows),
-    }
-
-
-def drawn(watch: Watch, stages: Stages) -> RenderableType:
-    """The status as people read it."""
-    unused = report.unused({row.period: msgspec.to_builtins(row.unused) for row in watch.rows})
-    return Group(report.table(watch.rows), *map(Text, unused), positions_table(stages))
-
-
-def positions_table(stages: Stages) -> Table:
-    """Each stage, the last period it has done, and how far it lags."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("stage")
-    table.add_column("last period", justify="right")
-    table.add_column("lag", justify="right")
-    lag = stages.lag
-    table.add_row("closed", str(stages.closed), f"{lag['window_events']:,} events not windowed yet")
-    table.add_row("trained", str(stages.trained), f"{lag['train_periods']:,} periods")
-    table.add_row("generated", str(stages.generated) if stages.generated else report.NONE, "")
-    table.add_row("decided", str(stages.decided), f"{lag['metagen_periods']:,} periods")
-    return table
+        console.print(Screen(seen))

@@ -64,11 +64,11 @@ def decide(
 ) -> Decision:
     """The kind to serve for the coming period.
 
-    theta: prequential LogLoss in nats of Θ, oldest period first, ending with the period that just closed; the
-    challengers may have fewer. One serves from `tau` trained periods on, and is `margin` nats better than Θ in
-    the mean over the last `window` periods, or as many as there are; of several the best, of equals the first.
-    One with fewer scores than another waits. One whose scores are not finite is none, and where Θ's are not,
-    Θ serves.
+    theta: prequential LogLoss in nats of Θ, oldest period first, ending with the period that just closed;
+    the challengers may have fewer. One serves from `tau` trained periods on, and where it is `margin` nats
+    better than Θ in the mean over the last `window` periods, or as many as there are; of several the best, of
+    equals the first. One with fewer scores than another waits. One whose scores are not finite is none, and
+    where Θ's are not, Θ serves.
     """
     warm = [one for one in challengers if one.trained >= tau]
     if not warm:

@@ -283,6 +283,11 @@ def test_page_and_api_stay_up_when_asked_to_and_operators_can_look_and_go_back(
     scores = [row["theta"]["auc"] for row in undisturbed["periods"]]
     assert [row["theta"]["auc"] for row in status["periods"]] == scores
     last = httpx.get(f"{page[0]}/state").json()["serving"]
+    assert (status["serving"]["address"], status["serving"]["told"]["serving"]) == (page[0], last)
+    assert all(
+        (one["kind"], one["version"]) == (last["kind"], last["version"])
+        for one in status["serving"]["told"]["processes"]
+    )
 
     def models(*words: str) -> str:
         asked = [sys.executable, "-m", "asmg", "models", *words]

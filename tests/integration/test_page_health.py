@@ -81,9 +81,10 @@ def test_the_sentence_follows_a_refusal_a_damaged_model_a_rollback_and_a_dead_ka
     shop.next()
     says(page, "green", "Serving Θ* of period 2")
 
-    shop.next("theta", "the generated model is refused: it gives scores that are not finite")
+    why = "the generated model is refused: it gives scores that are not finite"
+    shop.next("theta", why)
     says(page, "amber", "Serving Θ of period 3, ")
-    says(page, "amber", "the gate keeps Θ (the generated model is refused: it gives scores that are not finite)")
+    says(page, "amber", f"the gate keeps Θ ({why})")
 
     shop.say(Serve(period=3, kind="star", version=1, reason="clicks fell", held_by="ada"))
     says(page, "amber", "Serving Θ* of period 1, held by ada: clicks fell")
