@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
 from collections import deque
 from collections.abc import Mapping
 
+from serving.job import Job
 from serving.state import Events
 from stream.errors import BrokerError, CorruptRecord
 from stream.kafka import Ends, consumer
@@ -14,22 +17,33 @@ from stream.topics import Topics
 
 #: Seconds between two looks, and looks over which the rate of events is taken.
 EVERY, LOOKS = 1.0, 4
-#: Looks between two questions of how far windowing is: its last batches are read for that.
-_SELDOM = 3
+#: Seconds between two questions of how far windowing is: its last batches are read for that.
+SELDOM = 3.0
 
 
 class Intake:
-    """Looked at again and again, which waits for nobody; while Kafka is away all stays as it was."""
+    """Looked at again and again, which waits for nobody; while Kafka is away all stays as it was.
+
+    How far windowing is, is asked in a thread of its own while the context lasts: a Kafka that takes
+    questions and does not answer keeps whoever asks for long.
+    """
 
     def __init__(self, kafka: Mapping[str, object], topics: Topics, partitions: int) -> None:
         self.events = Events()
         self.waiting = 0  # records of `events` that windowing has not taken
-        self._client, self._topics = consumer(kafka, wait=100), topics
+        self._kafka, self._topics = kafka, topics
         self._ends = Ends(kafka, topics.events, partitions, EVERY)
         self._partitions = partitions
         self._looks: deque[tuple[float, int]] = deque(maxlen=LOOKS)
-        self._answers = 0
         self._answered_at = self._looked_at = time.monotonic()
+        self._job = Job("intake", self._ask)
+
+    def __enter__(self) -> Intake:
+        self._job.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._job.__exit__()
 
     @property
     def silent(self) -> float:
@@ -50,20 +64,19 @@ class Intake:
         self._looked_at = moment
         return True
 
-    def close(self) -> None:
-        """Leave."""
-        self._client.close()
-
     def _take(self, moment: float, total: int) -> None:
         self._answered_at = moment
         self._looks.append((moment, total))
         began, before = self._looks[0]
         rate = (total - before) / (moment - began) if moment > began else 0.0
         self.events = Events(total, round(rate, 1))
-        if self._answers % _SELDOM == 0:
-            try:
-                windowed = positions(self._client, self._topics).values()
-                self.waiting = sum(position.waiting for position in windowed)
-            except (BrokerError, CorruptRecord):
-                pass  # it is asked again
-        self._answers += 1
+
+    def _ask(self, stop: threading.Event) -> None:
+        client = consumer(self._kafka, wait=100)
+        try:
+            while not stop.is_set():
+                with contextlib.suppress(BrokerError, CorruptRecord):  # it is asked again
+                    self.waiting = sum(one.waiting for one in positions(client, self._topics).values())
+                stop.wait(SELDOM)
+        finally:
+            client.close()

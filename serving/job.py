@@ -5,6 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+#: Seconds that leaving waits for it to end: it may wait itself, for a Kafka that does not answer.
+LEAVING = 2.0
+
 
 class Job:
     """Its failure is raised where it is asked for."""
@@ -20,7 +23,7 @@ class Job:
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        self._thread.join()
+        self._thread.join(LEAVING)
 
     def raise_if_failed(self) -> None:
         """Raises: what ended the thread."""

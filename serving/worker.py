@@ -72,8 +72,7 @@ def serve(
         succession = Succession(crew, place.store, place.topics, trainer, now)
         follower = Follower(place.kafka, succession.announced.followed)
         stack.callback(follower.close)
-        intake = Intake(place.kafka, place.topics, stream.partitions)
-        stack.callback(intake.close)
+        intake = stack.enter_context(Intake(place.kafka, place.topics, stream.partitions))
         clicks = None
         if settings.canary > 0:
             clicks = stack.enter_context(Clicks(place.kafka, place.topics, stream.partitions, settings))
