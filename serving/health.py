@@ -39,10 +39,11 @@ class Standing(msgspec.Struct, frozen=True):
     kind: Kind
     period: int  # whose word brought it
     since: int  # ms, wall clock
+    held: bool = False  # by an operator: no user gets another
 
     def follows(self, word: Serve) -> bool:
-        """Whether this is the model that the word names."""
-        return (self.kind, self.version) == (word.kind, word.version)
+        """Whether this is the model that the word names, for whom it is to be."""
+        return (self.kind, self.version, self.held) == (word.kind, word.version, word.held_by is not None)
 
 
 def health(

@@ -178,11 +178,17 @@ class Service:
 
     def _for(self, user: str) -> Served:
         """What answers this user: the model that serves, or, of a user in the canary, the other of its
-        version while it is there. Raises: BadRequest: no model yet.
+        version while it is there and no operator holds. Raises: BadRequest: no model yet.
         """
         served, other, share = self._ready(), self.beside, self.settings.canary
         standing = served.standing
-        if share == 0 or other is None or other.kind == standing.kind or other.version != standing.version:
+        if (
+            share == 0
+            or standing.held
+            or other is None
+            or other.kind == standing.kind
+            or other.version != standing.version
+        ):
             return served
         if not of_challenger(user, share):
             return served

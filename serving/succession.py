@@ -133,7 +133,8 @@ class Succession:
         began = time.perf_counter()
         try:
             bundle = Bundle(fetch(self._store, announced, self._trainer))
-            standing = Standing(word.version, word.kind, word.period, self._now())
+            held = word.held_by is not None
+            standing = Standing(word.version, word.kind, word.period, self._now(), held)
             self._desk.bring(bundle, standing)
         except AsmgError as error:
             self._refuse(word, str(error))
@@ -142,7 +143,7 @@ class Succession:
         if word is self.words.current:
             self.refused = None
         self._retry_at.pop(name, None)
-        if word.held_by is None:
+        if not held:
             swap = Swap(word.period, word.kind, word.version, standing.since, seconds, awaited)
             self.swaps.setdefault(word.period, swap)
             self._rows = None

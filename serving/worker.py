@@ -130,7 +130,9 @@ class _Picture:
             self._moments.add(self._moment(lag))
         moments = self._moments
         word, silent = succession.words.current, self._intake.silent
-        canary = self._clicks.canary(serving.kind if serving else None) if self._clicks else None
+        canary = None
+        if self._clicks is not None and not (serving is not None and serving.held):
+            canary = self._clicks.canary(serving.kind if serving else None)
         self._last = State(
             serving=serving,
             health=health(serving, word, rows, succession.refused, silent, canary),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import re
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -369,6 +371,15 @@ def test_without_a_challenger_of_the_version_that_serves_all_get_the_champion(
     service.beside = other_of(factory, version, kind) if kind else None
     assert ask("POST", "/rank", json={"user_id": INSIDE, "candidates": ["i1"]}).json() == served
     assert served["kind"] == "theta"
+
+
+@pytest.mark.usefixtures("challenged")
+def test_while_an_operator_holds_nobody_gets_the_challenger(ask: Ask, service: Service) -> None:
+    assert service.served is not None
+    held = msgspec.structs.replace(service.served.standing, held=True)
+    service.served = dataclasses.replace(service.served, standing=held)
+    for path, more in (("/rank", {"candidates": ["i1", "i2"]}), ("/recommend", {})):
+        assert ask("POST", path, json={"user_id": INSIDE, "k": 2} | more).json()["kind"] == "theta"
 
 
 @pytest.mark.usefixtures("challenged")

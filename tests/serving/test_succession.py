@@ -85,12 +85,23 @@ def test_a_hold_is_served_and_the_gates_words_are_remembered_until_its_release(
         announce(succession, factory.next())
     say(succession, 2)
     say(succession, 1, held_by="ada")
-    assert standing(service) == Standing(1, "theta", 1, 5_000)
+    assert standing(service) == Standing(1, "theta", 1, 5_000, held=True)
     say(succession, 3)
-    assert standing(service) == Standing(1, "theta", 1, 5_000)
+    assert standing(service) == Standing(1, "theta", 1, 5_000, held=True)
     say(succession, 1, held_by="ada", release=True)
     assert standing(service) == Standing(3, "theta", 3, 5_000)
     assert sorted(succession.swaps) == [2, 3]
+
+
+def test_to_hold_what_serves_is_known_to_those_that_answer_and_so_is_its_release(
+    succession: Succession, service: Service, factory: Factory
+) -> None:
+    announce(succession, factory.next())
+    say(succession, 1)
+    say(succession, 1, held_by="ada")
+    assert standing(service) == Standing(1, "theta", 1, 5_000, held=True)
+    say(succession, 1, held_by="ada", release=True)
+    assert standing(service) == Standing(1, "theta", 1, 5_000)
 
 
 @pytest.mark.parametrize("role", ["user", "mlp", "catalogue"])
