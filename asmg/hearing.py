@@ -17,7 +17,7 @@ from serving.state import State
 from stream.records import now
 
 #: What serving logs once it listens.
-_SAID = re.compile(rb"serving on http://(\S+):(\d+)$", re.MULTILINE)
+_SAID = re.compile(rb"serving on http://([\w.:]+):(\d+)\b")
 
 _UNKNOWN = "serving.port is 0, and no serving.port_file tells which it took"
 

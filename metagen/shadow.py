@@ -21,11 +21,13 @@ from metagen.generators import generator_of
 from metagen.methods import Named, named
 from metagen.periods import MetaModel, PastPeriod
 from metagen.settings import MetagenSettings
+from stream import log
 from stream.niceness import ACCOMPANIES, stand_back
 from stream.records import Shadow, now
 from stream.samples import Samples
 from trainer.device import choose_device, warm_up
 from trainer.kafka import Logs, Stopwatch, Workplace, get_all, put_all, told
+from trainer.lineage import name_of
 from trainer.parts import CATALOGUE
 from trainer.periods import BaseModel
 from trainer.score import Score
@@ -127,7 +129,8 @@ class _Run:
         if score is not None:
             _AUC.labels(self.name).set(float("nan") if score.auc is None else score.auc)
             _LOGLOSS.labels(self.name).set(score.logloss)
-            _log.info("%s/%d: LogLoss %.4f on the period", self.name, period, score.logloss)
+            of = log.of(period, name_of(mine))
+            _log.info("%s/%d: LogLoss %.4f on the period", self.name, period, score.logloss, extra=of)
         return accepted.parts == names
 
 

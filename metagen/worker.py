@@ -22,6 +22,7 @@ from metagen.gate import Challenger, Decision, decide, refusal
 from metagen.generators import generator_of
 from metagen.periods import MetaModel, PastPeriod
 from metagen.settings import MetagenSettings
+from stream import log
 from stream.niceness import LEARNS, stand_back
 from stream.records import Announcement, Kind, Manifest, Serve, now
 from trainer.announced import Announced
@@ -195,4 +196,5 @@ def _report(
             _AUC.set(math.nan if star.score.auc is None else star.score.auc)
     for stage, spent in seconds.items():
         _SECONDS.labels(stage).set(spent)
-    _log.info("period %d: %s serves, %s", period, decision.kind, decision.reason)
+    of = log.of(period, f"{decision.kind}/{period}")
+    _log.info("period %d: %s serves, %s", period, decision.kind, decision.reason, extra=of)

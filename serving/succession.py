@@ -16,11 +16,13 @@ from serving.canary import challenger_of
 from serving.fetch import fetch
 from serving.health import Standing
 from serving.words import Words
+from stream import log
 from stream.errors import AsmgError, CorruptRecord
 from stream.records import Announcement, Kind, Serve, decode
 from stream.store import Store
 from stream.topics import Topics
 from trainer.announced import Announced
+from trainer.lineage import name_of
 from trainer.settings import TrainerSettings
 
 #: Seconds after which a model that was refused is tried again: a part may have come.
@@ -151,7 +153,7 @@ class Succession:
         metrics.SWAP_SECONDS.observe(seconds)
         metrics.VERSION.set(word.version)
         metrics.STAR.set(word.kind == "star")
-        _log.info("%s/%d serves after %.3f s: %s", *name, seconds, word.reason)
+        _log.info("%s/%d serves after %.3f s: %s", *name, seconds, word.reason, extra=_of(word))
         return True
 
     def _refuse(self, word: Serve, why: str) -> None:
@@ -160,10 +162,14 @@ class Succession:
         if name not in self._retry_at:
             serving = self._desk.standing
             stays = f"{serving.kind}/{serving.version} serves on" if serving else "nothing serves"
-            _log.error("%s/%d is refused, %s: %s", *name, stays, why)
+            _log.error("%s/%d is refused, %s: %s", *name, stays, why, extra=_of(word))
         self._retry_at[name] = self._clock() + RETRY
         if word is self.words.current:
             self.refused = why
+
+
+def _of(word: Serve) -> dict[str, object]:
+    return log.of(word.period, name_of(word))
 
 
 def _refused(model: Announcement) -> str | None:

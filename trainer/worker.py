@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from prometheus_client import Gauge, start_http_server
 
+from stream import log
 from stream.live.drift import distance
 from stream.niceness import LEARNS, stand_back
 from stream.records import Announcement, Drift, Manifest, Score, now
@@ -27,6 +28,7 @@ from trainer.announced import Announced
 from trainer.average import Average
 from trainer.device import choose_device, warm_up
 from trainer.kafka import CODE_VERSION, Logs, Stopwatch, Workplace, get_all, put_all, told
+from trainer.lineage import name_of
 from trainer.parts import CATALOGUE
 from trainer.periods import BaseModel, Period
 from trainer.score import Score as Measured
@@ -193,4 +195,5 @@ def _report(mine: Announcement, measured: Measured) -> None:
     for stage, spent in mine.seconds.items():
         _SECONDS.labels(stage).set(spent)
     auc = "-" if measured.auc is None else f"{measured.auc:.4f}"
-    _log.info("theta/%d: Θ before it AUC %s, LogLoss %.4f", mine.version, auc, measured.logloss)
+    of = log.of(mine.version, name_of(mine))
+    _log.info("theta/%d: Θ before it AUC %s, LogLoss %.4f", mine.version, auc, measured.logloss, extra=of)

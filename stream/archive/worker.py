@@ -29,6 +29,7 @@ from stream.archive.rows import table_of
 from stream.close.manifests import Manifests
 from stream.close.read import PeriodReader
 from stream.errors import CorruptRecord, GapError
+from stream.log import of
 from stream.niceness import ACCOMPANIES, stand_back
 from stream.records import Archived, Manifest, decode, encode, now
 from stream.store import Store
@@ -69,7 +70,7 @@ def archive(
                 writer.flush()
                 if not log.read_until(lambda: period in log.archived, stop):  # noqa: B023
                     return
-                _log.info("period %d: %d samples archived", period, made.rows)
+                _log.info("period %d: %d samples archived", period, made.rows, extra=of(period))
             _PERIOD.set(period)
     finally:
         log.close()
@@ -85,7 +86,7 @@ def _put(reader: PeriodReader, store: Store, manifest: Manifest, gone: set[int])
     except (GapError, CorruptRecord) as error:
         gone.add(manifest.period)
         _GONE.set(len(gone))
-        _log.error("period %d cannot be archived: %s", manifest.period, error)
+        _log.error("period %d cannot be archived: %s", manifest.period, error, extra=of(manifest.period))
         return None
     part = store.put(table_of(samples))
     _ROWS.inc(len(samples))

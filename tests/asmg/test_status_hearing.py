@@ -133,6 +133,9 @@ def test_a_demo_is_asked_at_the_port_that_it_took_and_then_as_configured(
     assert list(addresses(settings)) == [HERE]  # nobody's log
     remember(settings.home, Told())
     assert list(addresses(settings)) == ["http://[::1]:2", HERE]
+    log.write_text('{"message":"serving on http://127.0.0.1:3","period":4}\n')
+    assert list(addresses(settings)) == ["http://127.0.0.1:3", HERE]
+    log.write_text("x INFO serve: serving on http://::1:2\n")
     hearing = Hearing(settings)
     answer({HERE: told})
     assert hearing.ask(closed_at).address == HERE
