@@ -20,7 +20,7 @@ from stream.settings import StreamSettings
 from stream.window.log import Log, tick
 from stream.window.partition import Partition
 
-quick = examples(max_examples=200, deadline=None)
+quick = examples(max_examples=100, deadline=None)
 
 USERS = ("u", "v", "é", "10", "9", "\uffff", "😀")
 #: When everything is over.

@@ -32,7 +32,7 @@ from oracle import (
 from stream.settings import StreamSettings
 from stream.window.partition import Partition
 
-quick = examples(max_examples=200, deadline=None)
+quick = examples(max_examples=100, deadline=None)
 
 
 def told(settings: StreamSettings, log: Sequence[Record]) -> Oracle:
