@@ -8,17 +8,19 @@ PERIODS ?= 31
 JSON ?=
 KEEP ?=
 KILLS ?= 66
+FUZZ ?= 60
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 LIBRARIES := $(addprefix serving/page/,uPlot.esm.js swagger-ui-bundle.js)
 
-.PHONY: help install demo test chaos check clean
+.PHONY: help install demo test chaos fuzz check clean
 help:
 	@echo "make install              everything the project needs, once (TORCH=cpu: torch's CPU build)"
 	@echo "make demo                 the whole loop on the synthetic shop, in about two minutes"
 	@echo "make demo DATA=FOLDER     the same on your data (PERIODS=31, JSON=FILE for figures, KEEP=1 to keep the page)"
 	@echo "make test                 all tests"
 	@echo "make chaos                kill everything at every step, Kafka's nodes and Redis too (KILLS=66): the verdict in one line"
+	@echo "make fuzz                 bytes that nobody would send on purpose, to the API and every decoder (FUZZ=60 seconds in all)"
 	@echo "make check                lint and types"
 	@echo "make clean                take away what the others made"
 
@@ -49,6 +51,9 @@ test: install
 
 chaos: install
 	PYTHONPATH=.:tests $(BIN)/python tests/chaos/disturb.py --kills $(KILLS) --nodes 3
+
+fuzz: install
+	FUZZ=$(FUZZ) $(BIN)/python -m pytest --timeout 0 tests/fuzz
 
 check: install
 	$(BIN)/ruff check .

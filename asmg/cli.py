@@ -117,6 +117,32 @@ def _replay(
     typer.echo(f"{source.name}: {sent:,} events sent, {len(source):,} in all", err=True)
 
 
+@app.command("ingest")
+def _ingest(home: Home = None, choices: Set = None) -> None:
+    """Bring your own topics into events, as [[ingest.sources]] maps them; goes on where it was stopped."""
+    from asmg.options import settings_of
+    from asmg.workers import run_ingest
+
+    run_ingest(settings_of(choices, home))
+
+
+@app.command("check")
+def _check(
+    topic: Annotated[
+        list[str] | None, typer.Option("--topic", help="Topics to look at; else those that are mapped.")
+    ] = None,
+    records: Annotated[int, typer.Option(min=1, help="Newest records of a topic that are read.")] = 5_000,
+    as_json: Json = False,
+    home: Home = None,
+    choices: Set = None,
+) -> None:
+    """Look at your own topics: what ingest makes of them, what it drops and why; else propose a mapping."""
+    from asmg.check import check
+    from asmg.options import settings_of
+
+    raise typer.Exit(check(settings_of(choices, home), topic or [], records, as_json=as_json))
+
+
 @app.command("window")
 def _window(home: Home = None, choices: Set = None) -> None:
     """Join impressions and clicks to numbered samples, and close periods."""

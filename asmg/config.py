@@ -18,7 +18,14 @@ from asmg.secrets import require_no_secret, shown
 from metagen.settings import NEED_MLP, MetagenSettings
 from serving.settings import ServingSettings
 from stream.errors import ConfigurationError
-from stream.settings import KafkaSettings, LiveSettings, RedisSettings, StoreSettings, StreamSettings
+from stream.settings import (
+    IngestSettings,
+    KafkaSettings,
+    LiveSettings,
+    RedisSettings,
+    StoreSettings,
+    StreamSettings,
+)
 from trainer.settings import FACTORISED, TrainerSettings
 
 #: Where settings are looked for unless `--config` or ASMG_CONFIG says otherwise.
@@ -46,6 +53,7 @@ class Settings(BaseSettings):
     metagen: MetagenSettings = MetagenSettings()
     serving: ServingSettings = ServingSettings()
     live: LiveSettings = LiveSettings()
+    ingest: IngestSettings = IngestSettings()
 
     @classmethod
     def settings_customise_sources(

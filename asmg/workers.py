@@ -59,6 +59,17 @@ def run_replay(settings: Settings, source: Source, speed: float, pace: str, metr
             trained.close()
 
 
+def run_ingest(settings: Settings) -> None:
+    """Bring one's own topics into `events`. Raises: AsmgError."""
+    from stream.ingest.source import by_topic
+    from stream.ingest.worker import ingest
+
+    by_topic(settings.ingest)  # before a Kafka is started for nothing
+    stop = stop_event("ingest")
+    with _topics(settings) as (broker, topics):
+        ingest(broker, topics, settings.ingest, settings.stream, stop)
+
+
 def run_window(settings: Settings) -> None:
     """Join events to samples, and close periods. Raises: AsmgError."""
     from stream.window.worker import window

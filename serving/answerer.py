@@ -15,11 +15,14 @@ import sys
 import threading
 import time
 from contextlib import ExitStack
+from functools import partial
+from typing import Any
 
 import uvicorn
 from msgspec.structs import replace
 
 from serving.api import create_app
+from serving.certificate import Certificate
 from serving.channel import (
     GRACE,
     Beat,
@@ -39,6 +42,7 @@ from serving.channel import (
     Told,
     Up,
 )
+from serving.connection import Connection
 from serving.feed import Feed
 from serving.histories import Histories
 from serving.impressions import ImpressionLog
@@ -90,6 +94,7 @@ def answer(channel: Channel, listener: socket.socket) -> None:
                 hands.take(*channel.told())
             if time.monotonic() - reported >= EVERY:
                 channel.send(_report(service, feed, impressions))
+                hands.api.look()
                 reported = time.monotonic()
 
 
@@ -157,8 +162,12 @@ class _Api:
 
     def __init__(self, service: Service, listener: socket.socket) -> None:
         self._service, self._listener = service, listener
+        self._certificate = Certificate.of(service.settings)
+        http: Any = partial(Connection, service.settings)
         config = uvicorn.Config(
             create_app(service),
+            http=http,
+            ws="none",  # a guard of requests sees no other kind of connection
             log_config=None,
             access_log=False,
             server_header=False,
@@ -166,6 +175,9 @@ class _Api:
             proxy_headers=False,
             timeout_graceful_shutdown=GRACE,
         )
+        if self._certificate is not None:
+            config.load()
+            config.ssl = self._certificate.context
         self._server, self._may = uvicorn.Server(config), threading.Event()
         self._thread = threading.Thread(target=self._run, name="api", daemon=True)
 
@@ -176,6 +188,11 @@ class _Api:
     def open(self) -> None:
         """Take connections."""
         self._may.set()
+
+    def look(self) -> None:
+        """Show a certificate that has been renewed."""
+        if self._certificate is not None:
+            self._certificate.look()
 
     def raise_if_ended(self) -> None:
         """Raises: AsmgError: nobody answers any more."""

@@ -15,10 +15,19 @@ from serving.service import Service
 
 #: Seconds a caller is told to wait where there is no model yet, or where too many wait.
 RETRY_AFTER = {429: 1, 503: 2}
+#: Characters of an error's line: it may quote what somebody sent.
+LONGEST = 400
 #: What a request whose caller hangs up is counted as (nginx's number for it); nobody reads it.
 GONE = 499
 #: The header that says how many ms a caller waits for an answer.
 TIMEOUT = "x-timeout-ms"
+
+
+_ERROR = {
+    "application/json": {
+        "schema": {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}}
+    }
+}
 
 
 class Answers:
@@ -81,7 +90,7 @@ def json_of(content: object, status: int = 200) -> Response:
 
 def error_of(status: int, line: str) -> Response:
     """A response that says in one line what is wrong."""
-    response = json_of({"error": " ".join(line.split())}, status)
+    response = json_of({"error": " ".join(line.split())[:LONGEST]}, status)
     if status in RETRY_AFTER:
         response.headers["retry-after"] = str(RETRY_AFTER[status])
     return response
@@ -92,9 +101,11 @@ def takes(body: type) -> dict[str, object]:
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema_of(body)}}}}
 
 
-def gives(answer: type) -> dict[int | str, dict[str, object]]:
-    """What a route answers, as OpenAPI describes it."""
-    return {200: {"content": {"application/json": {"schema": schema_of(answer)}}}}
+def gives(answer: type, *others: int) -> dict[int | str, dict[str, object]]:
+    """What a route answers, with 200 and these other statuses, as OpenAPI describes it; or an error."""
+    told: dict[str, object] = {"content": {"application/json": {"schema": schema_of(answer)}}}
+    other: dict[int | str, dict[str, object]] = {one: {"description": "Not now", **told} for one in others}
+    return {200: told, **other, "default": {"description": "Why not", "content": _ERROR}}
 
 
 def _timeout(request: Request) -> float | None:

@@ -7,16 +7,19 @@ import logging
 import re
 from collections.abc import AsyncIterator
 from importlib.metadata import version
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import msgspec
 from fastapi import FastAPI, Request, Response
+from msgspec.structs import replace
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serving.access import Access, describe_access, refused
 from serving.answers import Answers, error_of, gives, json_of, takes
 from serving.health import Health, Standing
 from serving.inference import add_inference_protocol
@@ -31,6 +34,7 @@ from serving.request import (
     read_search,
 )
 from serving.service import Answer, Scored, Service
+from serving.settings import ServingSettings, is_loopback
 from serving.state import State
 from serving.telling import Telling
 
@@ -73,7 +77,10 @@ def create_app(service: Service) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.add_middleware(Guard)
+    access = Access(service.settings)
+    app.add_middleware(Guard, access=access, settings=service.settings)
+    if access.guarded:
+        describe_access(app)
     app.add_exception_handler(BadRequest, _bad_request)
     app.add_exception_handler(HTTPException, _not_here)
     answers = Answers(service)
@@ -94,10 +101,13 @@ def create_app(service: Service) -> FastAPI:
         """The best k of the whole catalogue for a user, without what the user's history holds."""
         return await answers.last(request, lambda body: service.recommend(read_search(body, most)))
 
-    @app.get("/healthz", responses=gives(Health))
-    async def healthz() -> Response:
+    @app.get("/healthz", responses=gives(Health, 503))
+    async def healthz(request: Request) -> Response:
         """200 where a model answers, 503 where none does yet, or where this process is about to end."""
-        return json_of(service.telling.health, 200 if service.ready else 503)
+        told = service.telling.health
+        if "admin" not in request.scope["scopes"]:
+            told = replace(told, sentence="")  # it tells of models
+        return json_of(told, 200 if service.ready else 503)
 
     @app.get("/version", responses=gives(Versions))
     async def served_version() -> Response:
@@ -146,15 +156,17 @@ def _event(name: str, content: bytes) -> ServerSentEvent:
 
 
 class Guard:
-    """Answers nobody but this machine's own callers; says in headers what the page may do, and by which id a
+    """Answers nobody but whom the settings allow; says in headers what the page may do, and by which id a
     request is known: the caller's own (`x-request-id`), or one that nobody else has.
 
-    A name that is not this machine's (a page elsewhere whose name was pointed here) and a request that a page
-    from elsewhere sends are refused: the API asks for no token.
+    Refused are a request that a page from elsewhere sends, one to a name that is not ours (a page elsewhere
+    whose name was pointed here), and one without a token where tokens are set.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, access: Access, settings: ServingSettings) -> None:
+        self._app, self._access = app, access
+        self._names = _LOCAL | {settings.host.lower(), *map(str.lower, settings.hosts)}
+        self._reached, self._any = not is_loopback(settings.host), not settings.hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -176,8 +188,12 @@ class Guard:
                 MutableHeaders(scope=message).update(_HEADERS | more | {REQUEST_ID: scope["request_id"]})
             await send(message)
 
-        if refusal := _refusal(asked):
+        if refusal := self._refusal(asked):
             await error_of(403, refusal)(scope, receive, with_headers)
+            return
+        scope["scopes"] = scopes = self._access.scopes(asked.get("authorization"))
+        if (response := refused(scope["path"], scopes)) is not None:
+            await response(scope, receive, with_headers)
             return
         try:
             await self._app(scope, receive, with_headers)
@@ -189,14 +205,19 @@ class Guard:
             line = f"{scope['method']} {path} failed; the log of serving says why, of request {named}"
             await error_of(500, line)(scope, receive, with_headers)
 
+    def _refusal(self, headers: Headers) -> str | None:
+        host, origin = headers.get("host", ""), headers.get("origin")
+        if not self._is_ours(_name(f"//{host}")):
+            return "this API does not answer to that name (setting serving.hosts)"
+        if origin is not None and _place(origin) != host:
+            return "requests from pages of another origin are refused"
+        return None
 
-def _refusal(headers: Headers) -> str | None:
-    host, origin = headers.get("host", ""), headers.get("origin")
-    if _name(f"//{host}") not in _LOCAL:
-        return "this API answers 127.0.0.1 and localhost only"
-    if origin is not None and urlsplit(origin).netloc != host:
-        return "requests from pages of another origin are refused"
-    return None
+    def _is_ours(self, name: str | None) -> bool:
+        """Whether a caller may know us by that name. A number is no name that somebody can point here."""
+        if name in self._names:
+            return True
+        return self._reached and name is not None and (self._any or _is_number(name))
 
 
 def _name(address: str) -> str | None:
@@ -206,6 +227,21 @@ def _name(address: str) -> str | None:
         return None
 
 
+def _place(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
+
+
+def _is_number(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
 async def _bad_request(_request: Request, error: Exception) -> Response:
     assert isinstance(error, BadRequest)
     return error_of(error.status, str(error))
@@ -213,4 +249,6 @@ async def _bad_request(_request: Request, error: Exception) -> Response:
 
 async def _not_here(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return error_of(error.status_code, f"{request.method} {request.url.path}: {error.detail}")
+    response = error_of(error.status_code, f"{request.method} {request.url.path}: {error.detail}")
+    response.headers.update(error.headers or {})
+    return response

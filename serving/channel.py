@@ -15,7 +15,7 @@ import msgspec
 
 from serving.bundle import Span
 from serving.health import Health, Standing
-from serving.settings import ServingSettings
+from serving.settings import ServingSettings, told_plainly
 from serving.telling import Telling
 from stream.records import Kind
 from stream.settings import StreamSettings
@@ -30,7 +30,7 @@ _LENGTH = struct.Struct("!I")
 
 
 class Begin(msgspec.Struct, frozen=True, tag=True, kw_only=True):
-    """The first: what to answer with. Settings are those models' own JSON."""
+    """The first: what to answer with. Settings are those models' own JSON, secrets among them."""
 
     kafka: dict[str, Any]
     prefix: str
@@ -211,5 +211,5 @@ def begin(
         seed=seed,
         stream=stream.model_dump(mode="json"),
         trainer=trainer.model_dump(mode="json"),
-        serving=serving.model_dump(mode="json"),
+        serving=told_plainly(serving),
     )

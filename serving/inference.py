@@ -1,6 +1,6 @@
 """The open inference protocol, version 2, as KServe and Triton speak it, over HTTP and JSON.
 
-https is the proxy's business and binary tensors are not taken: ids are BYTES, which JSON holds as text.
+Binary tensors are not taken: ids are BYTES, which JSON holds as text.
 Source: the Open Inference Protocol's REST specification (kserve/open-inference-protocol).
 """
 
@@ -14,7 +14,7 @@ import msgspec
 from fastapi import FastAPI, Request, Response
 
 from serving.answers import Answers, error_of, gives, json_of, takes
-from serving.request import BadRequest, Id, Pairs, decoded, require_few
+from serving.request import BadRequest, Id, Int, Pairs, decoded, require_few
 from serving.service import Service
 
 #: The model's name.
@@ -74,7 +74,7 @@ _OUTPUTS = [Form("score", "FP64", [-1])]
 
 class _Input(msgspec.Struct):
     name: str
-    shape: list[int]
+    shape: list[Int]
     datatype: str
     data: list[Id]
 
@@ -126,7 +126,7 @@ def add_inference_protocol(app: FastAPI, service: Service, answers: Answers) -> 
         """200 while this process runs."""
         return json_of(Live(True))
 
-    @app.get("/v2/health/ready", responses=gives(Ready))
+    @app.get("/v2/health/ready", responses=gives(Ready, 503))
     async def ready() -> Response:
         """200 where a model answers."""
         return json_of(Ready(service.ready), 200 if service.ready else 503)
@@ -138,7 +138,7 @@ def add_inference_protocol(app: FastAPI, service: Service, answers: Answers) -> 
         versions = [str(served.standing.version)] if served else []
         return json_of(Described(MODEL, versions, "asmg", _INPUTS, _OUTPUTS))
 
-    @app.get(f"/v2/models/{MODEL}/ready", responses=gives(ModelReady))
+    @app.get(f"/v2/models/{MODEL}/ready", responses=gives(ModelReady, 503))
     async def model_ready() -> Response:
         """200 where a model answers."""
         return json_of(ModelReady(MODEL, service.ready), 200 if service.ready else 503)
@@ -155,7 +155,7 @@ def add_inference_protocol(app: FastAPI, service: Service, answers: Answers) -> 
     app.add_api_route(f"/v2/models/{MODEL}/infer", infer, **described)
     app.add_api_route(f"/v2/models/{MODEL}/versions/{{version}}/infer", infer, **described)
 
-    @app.get("/v2/models/{name}")
+    @app.get("/v2/models/{name}", include_in_schema=False)
     async def another(name: str) -> Response:
         """There is one model."""
         return error_of(404, f"there is no model {name!r}; this server has {MODEL}")

@@ -22,6 +22,10 @@ REFUSED = Counter(
 )
 VERSION = Gauge("asmg_serving_version", "Version that answers")
 STAR = Gauge("asmg_serving_serves_star", "1 if a generated model answers, else 0")
+SERVES = Gauge("asmg_serving_serves", "1 for the kind of model that answers, 0 for the others", ["kind"])
+FRESHNESS = Gauge(
+    "asmg_serving_freshness_seconds", "Last event to served, of the last model that was awaited"
+)
 HISTORIES = Gauge("asmg_serving_histories", "Users whose history is held")
 HISTORIES_BEHIND = Gauge("asmg_serving_histories_behind", "Records of histories not taken yet")
 PROCESSES = Gauge("asmg_serving_processes", "Processes that answer")

@@ -13,8 +13,15 @@ ID_LENGTH = 256
 #: Items answered with where a request does not say how many.
 DEFAULT_K = 10
 
-Id = Annotated[str, msgspec.Meta(min_length=1, max_length=ID_LENGTH)] | int
-Count = Annotated[int, msgspec.Meta(ge=1)]
+#: Categories an item may come with: as many as an event may have.
+MOST_CATEGORIES = 64
+
+Int = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=ID_LENGTH)] | Int
+Count = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
+
+
+Categories = Annotated[list[Id], msgspec.Meta(max_length=MOST_CATEGORIES)]
 
 
 class BadRequest(Exception):
@@ -58,7 +65,7 @@ class Search:
 
 class _Candidate(msgspec.Struct):
     item_id: Id
-    categories: list[Id] = []
+    categories: Categories = []
 
 
 class RankBody(msgspec.Struct):
@@ -67,7 +74,7 @@ class RankBody(msgspec.Struct):
     user_id: Id
     candidates: list[Id | _Candidate]
     k: Count = DEFAULT_K
-    categories: dict[str, list[Id]] = {}
+    categories: dict[str, Categories] = {}
     log: bool = False
     explain: bool = False
 
@@ -81,7 +88,7 @@ class ScoreBody(msgspec.Struct):
     """Of `POST /score`."""
 
     pairs: list[_Pair]
-    categories: dict[str, list[Id]] = {}
+    categories: dict[str, Categories] = {}
 
 
 class RecommendBody(msgspec.Struct):

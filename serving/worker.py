@@ -18,13 +18,14 @@ from prometheus_client import start_http_server
 from serving import metrics
 from serving.board import Row
 from serving.canary import Canary
+from serving.certificate import Certificate
 from serving.channel import Report, begin
 from serving.clicks import Clicks
 from serving.crew import Crew
-from serving.health import health
+from serving.health import NAMES, Standing, health
 from serving.intake import Intake
 from serving.moments import KEPT, Moments, thinned
-from serving.settings import ServingSettings, require_loopback
+from serving.settings import ServingSettings, is_loopback, require_guarded
 from serving.state import NOTHING, Lag, Moment, State, Taken, describe
 from serving.succession import Succession
 from serving.tally import Sums
@@ -53,9 +54,14 @@ def serve(
 ) -> None:
     """Answer until `stop` is set; from any thread.
 
-    Raises: ConfigurationError: the address is not this machine's own, or taken. AsmgError: Kafka fails.
+    Raises: ConfigurationError: others can reach the address and no token is set, or it is taken, or the
+    certificate cannot be used. AsmgError: Kafka fails.
     """
-    require_loopback(settings.host)
+    require_guarded(settings)
+    if Certificate.of(settings) is None and not is_loopback(settings.host):
+        _log.warning(
+            "tokens come without TLS: set serving.cert_file, or have a proxy that speaks it before this"
+        )
     with ExitStack() as stack:
         listener = stack.enter_context(_bound(settings))
         prometheus, _ = start_http_server(settings.metrics_port, "127.0.0.1")
@@ -98,7 +104,7 @@ def serve(
 
 def _tell_where(listener: socket.socket, settings: ServingSettings) -> None:
     host, port = listener.getsockname()[:2]
-    _log.info("serving on http://%s:%d", host, port)
+    _log.info("serving on %s://%s:%d", "https" if settings.cert_file else "http", host, port)
     if settings.port_file:
         settings.port_file.write_text(f"{port}\n")
 
@@ -152,6 +158,7 @@ class _Picture:
         metrics.UNREADABLE.set(succession.announced.unreadable + crew.unreadable)
         metrics.HISTORIES_BEHIND.set(lag.histories)
         metrics.PROCESSES.set(len(crew.processes))
+        _show(serving, rows)
         if canary is not None:
             _measure(canary)
         return self._last
@@ -191,6 +198,16 @@ def _count(report: Report) -> None:
     metrics.IMPRESSIONS.inc(report.impressions)
     metrics.IMPRESSIONS_LOST.inc(report.impressions_lost)
     metrics.HISTORIES.set(report.histories)
+
+
+def _show(serving: Standing | None, rows: list[Row]) -> None:
+    if serving is None:
+        return
+    for kind in NAMES:
+        metrics.SERVES.labels(kind).set(serving.kind == kind)
+    row = next((one for one in reversed(rows) if one.period == serving.period), None)
+    if row is not None and row.freshness_seconds is not None:
+        metrics.FRESHNESS.set(row.freshness_seconds)
 
 
 def _measure(canary: Canary) -> None:

@@ -1,4 +1,4 @@
-"""What a worker says of itself, on stderr: a line a record for people, or a JSON object a line for machines."""
+"""What a worker says of itself, on stderr: a line a record for people, or as a JSON object for machines."""
 
 from __future__ import annotations
 

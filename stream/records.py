@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import time
-from typing import Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import msgspec
 
@@ -16,29 +17,36 @@ Reason = Literal["settings", "count", "time", "end"]
 Kind = Literal["theta", "star", "ema"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
+#: What numpy and Arrow hold.
+Int = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+
+#: Depth to which a record is followed: where a decoder itself gives up depends on who called it.
+DEEPEST = 100
+_BRACKETS = re.compile(rb"[\[\]{}]")
+
 #: decided_at (ms), user id, item id, impression id: the key of Order.
-Key = tuple[int, str, str, str]
+Key = tuple[Int, str, str, str]
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Period `period` is closed: which samples are its D_t. Number 0 records the settings alone."""
 
-    period: int
+    period: Int
     parent: str  # hash of the manifest before; "" for number 0
     reason: Reason
     cut: Key | None = None  # Order key of its last sample
-    count: int = 0  # samples, drawn negatives not among them
-    positives: int = 0
+    count: Int = 0  # samples, drawn negatives not among them
+    positives: Int = 0
     sha256: str = ""  # over D_t's row hashes in Order, little-endian uint64
-    samples: dict[str, tuple[int, int]] = {}  # partition -> [first number, last + 1)
-    at: dict[str, tuple[int, int]] = {}  # partition -> offsets in `samples` [first batch, last batch + 1)
-    counts: dict[str, int] = {}  # used, pending, late, delayed, duplicate, dead, produced: since the start
+    samples: dict[str, tuple[Int, Int]] = {}  # partition -> [first number, last + 1)
+    at: dict[str, tuple[Int, Int]] = {}  # partition -> offsets in `samples` [first batch, last batch + 1)
+    counts: dict[str, Int] = {}  # used, pending, late, delayed, duplicate, dead, produced: since the start
     busy_seconds: float = 0.0  # windowing had input waiting, since the start, all workers together
-    opened_at: int = 0  # ms, wall clock
-    closed_at: int = 0  # ms, wall clock
-    last_event_at: int = 0  # ms, when Kafka took the event that decided the last sample (or one just before)
-    ends: int = 0  # ends of the stream that lie before its cut, or at it
-    settings: dict[str, int | str | None] = {}
+    opened_at: Int = 0  # ms, wall clock
+    closed_at: Int = 0  # ms, wall clock
+    last_event_at: Int = 0  # ms, when Kafka took the event that decided the last sample (or one just before)
+    ends: Int = 0  # ends of the stream that lie before its cut, or at it
+    settings: dict[str, Int | str | None] = {}
 
     def hash(self) -> str:
         """sha256 over what any run over the same log must agree on."""
@@ -53,10 +61,10 @@ class Archived(msgspec.Struct, frozen=True, kw_only=True):
     What is read there is held against the manifest's hash, so whoever wrote this need not be trusted.
     """
 
-    period: int
+    period: Int
     part: str  # name in the store
-    rows: int
-    archived_at: int = 0  # ms, wall clock
+    rows: Int
+    archived_at: Int = 0  # ms, wall clock
 
 
 class Score(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +72,7 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
 
     auc: float | None
     logloss: float | None
-    rows: int
+    rows: Int
 
 
 class Drift(msgspec.Struct, frozen=True):
@@ -92,17 +100,17 @@ class Announcement(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     kind: Kind
-    version: int
+    version: Int
     parts: dict[str, str]  # role ("user", "mlp", "hidden/item", ...) -> name in the store
     parents: dict[str, str]  # "period/31" -> hash of its manifest, "theta/30" -> hash of its announcement
     score: Score | None = None  # of the version before, on this version's D_t
     drift: Drift | None = None  # of this version's period; theta's alone, from its second on
     outlook: Outlook | None = None  # star's alone
     seconds: dict[str, float] = {}
-    trained: int = 0  # periods the generator was trained for, or that are in the average; 0 for theta
+    trained: Int = 0  # periods the generator was trained for, or that are in the average; 0 for theta
     settings: dict[str, Any] = {}  # seed, device, trainer and metagen: all that its making was told
     code_version: str = ""
-    announced_at: int = 0  # ms, wall clock
+    announced_at: Int = 0  # ms, wall clock
     supersedes: str | None = None  # hash of the one whose place it takes
 
     def hash(self) -> str:
@@ -115,13 +123,13 @@ class Shadow(msgspec.Struct, frozen=True, kw_only=True):
     """A model that runs beside what serves, on the same periods: the first of a (name, version) counts."""
 
     name: str  # of its method: "iu", "asmg-gru-multi", ...
-    version: int
+    version: Int
     parts: dict[str, str]  # role -> name in the store; none where a generator has made nothing yet
     score: Score | None = None  # of the version before, on this version's D_t
     seconds: dict[str, float] = {}
-    trained: int = 0  # periods its generator was trained for
+    trained: Int = 0  # periods its generator was trained for
     settings: dict[str, Any] = {}  # as an announcement's
-    announced_at: int = 0  # ms, wall clock
+    announced_at: Int = 0  # ms, wall clock
 
     def hash(self) -> str:
         """sha256 over what makes the model what it is."""
@@ -132,32 +140,32 @@ class Shadow(msgspec.Struct, frozen=True, kw_only=True):
 class Serve(msgspec.Struct, frozen=True, kw_only=True):
     """After `period`, serve this version of this kind."""
 
-    period: int
+    period: Int
     kind: Kind
-    version: int
+    version: Int
     reason: str
     held_by: str | None = None  # an operator, whose word stands until released
     release: bool = False
-    decided_at: int = 0  # ms, wall clock
+    decided_at: Int = 0  # ms, wall clock
 
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Windowing of `partition` may be taken up at `offset` from these parts."""
 
-    partition: int
-    offset: int  # of `events`: the first that is not in it
-    busy_ms: int = 0  # for which input was waiting, since the start
+    partition: Int
+    offset: Int  # of `events`: the first that is not in it
+    busy_ms: Int = 0  # for which input was waiting, since the start
     base: str  # every user's positives at some time before
     deltas: tuple[str, ...]  # those of users whose positives changed, one after the other since the base
     rest: str  # all else: small, and written whole each time
-    settings: dict[str, int | str | None]
+    settings: dict[str, Int | str | None]
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True):
     """A user's last positives, newest first."""
 
     items: list[str]
-    times: list[int]  # ms
+    times: list[Int]  # ms
 
 
 _Record = TypeVar("_Record", Manifest, Archived, Announcement, Shadow, Serve, Checkpoint, History)
@@ -178,7 +186,19 @@ def decode(kind: type[_Record], value: bytes | None) -> _Record:
 
     Raises: CorruptRecord: they are no such record.
     """
+    value, name = value or b"", kind.__name__.lower()
+    if value.count(b"[") + value.count(b"{") > DEEPEST and _depth(value) > DEEPEST:
+        raise CorruptRecord(f"a record is no {name}: it is more than {DEEPEST} deep")
     try:
-        return msgspec.json.decode(value or b"", type=kind)
+        return msgspec.json.decode(value, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise CorruptRecord(f"a record is no {kind.__name__.lower()}: {error}") from error
+        raise CorruptRecord(f"a record is no {name}: {error}") from error
+
+
+def _depth(value: bytes) -> int:
+    """How deep brackets are in each other, those within texts not told apart."""
+    depth = deepest = 0
+    for bracket in _BRACKETS.findall(value):
+        depth += 1 if bracket in b"[{" else -1
+        deepest = max(deepest, depth)
+    return deepest

@@ -310,9 +310,22 @@ def _read(message: bytes, fields: Sequence[int] = ()) -> pa.RecordBatch:
                 raise CorruptRecord(f"a batch of samples has the wrong schema: {reader.schema}")
             batch = reader.read_next_batch()
         batch.validate(full=True)
-    except (pa.ArrowException, OSError, StopIteration) as error:
+    except (pa.ArrowException, OSError, StopIteration, UnicodeDecodeError) as error:
         raise CorruptRecord(f"a batch of samples cannot be read: {error}") from error
+    if any(map(lacks_some, batch.columns)):
+        raise CorruptRecord("a batch of samples lacks a value")
     return batch
+
+
+def lacks_some(column: pa.Array) -> bool:
+    """Whether a value is missing, in a row, in a list or among the texts that codes stand for."""
+    if column.null_count:
+        return True
+    if isinstance(column, pa.DictionaryArray):
+        return bool(column.dictionary.null_count)
+    if isinstance(column, pa.ListArray | pa.LargeListArray):
+        return lacks_some(column.flatten())
+    return False
 
 
 def _offsets(lists: pa.ListArray) -> npt.NDArray[np.int64]:

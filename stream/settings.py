@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Annotated, Literal
 from urllib.parse import SplitResult, urlsplit
 
@@ -202,6 +203,143 @@ def _split(url: str) -> SplitResult | None:
     except ValueError:
         return None
     return parts
+
+
+class SourceSettings(Section):
+    """`[[ingest.sources]]`: where in the records of a topic the fields of our events are.
+
+    A path is names with dots between them, into nested JSON (`user.id`, `results.0.sku`; a dot that belongs
+    to a name is written `\\.`), or `header:NAME`, `key` (as text), `key:PATH` (as JSON), `kafka:timestamp`.
+    A topic may be named by several tables, where its records of several kinds differ.
+    """
+
+    topic: str = Field(min_length=1, description="the topic to read")
+    format: Literal["json", "avro"] = Field("json", description="of the values; avro: with ingest.registry")
+    kind: Literal["impression", "click"] | None = Field(
+        None, description="what every record is, unless kind_field tells"
+    )
+    kind_field: str = Field("", description="path of what tells an impression from a click")
+    impression_values: tuple[str, ...] = Field((), description="what kind_field holds of an impression")
+    click_values: tuple[str, ...] = Field(
+        (), description="what it holds of a click; records with other values are left out"
+    )
+    user: str = Field(min_length=1, description="path of the user's id")
+    item: str = Field(
+        min_length=1, description="path of the item's id; with `items`, within each of them ('.': itself)"
+    )
+    items: str = Field("", description="path of the list that a slate shows: an impression for each of it")
+    impression: str = Field("", description="path of the impression's id, the same in impression and click")
+    slate: str = Field(
+        "", description="path of an id that all items shown together have: with the item it makes the id"
+    )
+    time: str = Field(min_length=1, description="path of when it happened")
+    time_unit: Literal["s", "ms", "us", "ns", "iso"] = Field(
+        "ms",
+        description="of a number since 1970; iso: a text like 2026-01-31T12:00:00Z, UTC where none is said",
+    )
+    categories: str = Field("", description="path of the item's categories, as a list or a text; see `item`")
+    separator: str = Field("|", min_length=1, description="between categories where they are one text")
+    start: str = Field("earliest", description="where to begin: earliest, latest, or a time like 2026-01-31")
+
+    @field_validator("start")
+    @classmethod
+    def _known_start(cls, start: str) -> str:
+        if start not in ("earliest", "latest"):
+            try:
+                datetime.fromisoformat(start)
+            except ValueError:
+                raise ValueError("earliest, latest or a time like 2026-01-31T12:00:00Z is expected") from None
+        return start
+
+    @model_validator(mode="after")
+    def _whole(self) -> SourceSettings:
+        if (self.kind is None) == (not self.kind_field):
+            raise ValueError("set kind, or kind_field with impression_values and click_values")
+        if self.kind_field and not (self.impression_values or self.click_values):
+            raise ValueError("kind_field needs impression_values, click_values, or both")
+        if both := set(self.impression_values) & set(self.click_values):
+            raise ValueError(f"{sorted(both)[0]!r} is in impression_values and in click_values")
+        if self.impression and self.slate:
+            raise ValueError("set impression, or slate, not both")
+        shows = self.kind == "impression" or bool(self.impression_values)
+        if shows and not (self.impression or self.slate):
+            raise ValueError(
+                "an impression needs an id that its click names too: set impression, or slate; where there "
+                "is none, name the item's field: then one impression of an item counts per user and window"
+            )
+        if self.items and not shows:
+            raise ValueError("items is for impressions: a click names one item")
+        if self.items and self.impression:
+            raise ValueError("with items set slate, not impression: each item shown needs an id of its own")
+        return self
+
+
+class IngestSettings(Section):
+    """`[ingest]`: your own topics as events.
+
+    The registry's user and password come from the environment alone, as ASMG_REGISTRY_USERNAME and
+    ASMG_REGISTRY_PASSWORD.
+    """
+
+    name: str = Field(
+        "ingest",
+        pattern=r"^[A-Za-z0-9._-]{1,100}$",
+        description="under which its place is remembered in events; another name begins anew",
+    )
+    bootstrap: str = Field("", description="host:port of the Kafka with your topics; empty: that of [kafka]")
+    options: dict[str, str | int | float | bool] = Field(
+        default_factory=dict, description="librdkafka settings of that Kafka, where it is another"
+    )
+    registry: str = Field("", description="http(s)://HOST:PORT of the schema registry, for avro")
+    on_gap: Literal["stop", "skip"] = Field(
+        "stop", description="what to do where Kafka has deleted records before they were read"
+    )
+    metrics_port: int = Field(9108, ge=0, le=65535, description="Prometheus, on 127.0.0.1; 0: any free port")
+    sources: tuple[SourceSettings, ...] = Field((), description="a table for each topic, or kind of record")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_secret(cls, given: object) -> object:
+        """Raises: ConfigurationError, and not a ValueError: that would show what was given."""
+        if isinstance(given, dict):
+            for name in ("username", "password", "registry_username", "registry_password"):
+                if name in given:
+                    raise ConfigurationError(
+                        f"ingest.{name} is what only the environment may hold: "
+                        "set ASMG_REGISTRY_USERNAME and ASMG_REGISTRY_PASSWORD, and take it away here"
+                    )
+            if registry := given.get("registry"):
+                parts = _split(str(registry))
+                if parts is None or parts.scheme not in ("http", "https") or not parts.netloc:
+                    raise ConfigurationError("ingest.registry: http://HOST:PORT or https:// is expected")
+                if "@" in parts.netloc:
+                    raise ConfigurationError(
+                        "ingest.registry holds credentials, which only the environment may: "
+                        "set ASMG_REGISTRY_USERNAME and ASMG_REGISTRY_PASSWORD"
+                    )
+        return given
+
+    @field_validator("options", mode="before")
+    @classmethod
+    def _plain(cls, options: object) -> object:
+        if isinstance(options, dict) and not all(
+            isinstance(one, str | int | float) for one in options.values()
+        ):
+            raise ConfigurationError("ingest.options: each is a text, a number, true or false")
+        return options
+
+    @model_validator(mode="after")
+    def _agreed(self) -> IngestSettings:
+        by_topic: dict[str, SourceSettings] = {}
+        for one in self.sources:
+            first = by_topic.setdefault(one.topic, one)
+            if (first.format, first.start) != (one.format, one.start):
+                raise ValueError(f"sources of topic {one.topic} differ in format or start: a topic has one")
+            if one.format == "avro" and not self.registry:
+                raise ValueError(
+                    f"topic {one.topic} is avro: set ingest.registry to the schema registry's URL"
+                )
+        return self
 
 
 class LiveSettings(Section):

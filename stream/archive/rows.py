@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from stream.errors import CorruptArtefact
-from stream.samples import Samples
+from stream.samples import Samples, lacks_some
 
 #: A row is a sample; large lists, since 30 ids a sample are soon more bytes than 32-bit offsets reach.
 SCHEMA = pa.schema(
@@ -52,6 +52,8 @@ def samples_of(table: pa.Table) -> Samples:
     if not table.schema.equals(SCHEMA):
         raise CorruptArtefact(f"an archived period has the wrong columns: {table.schema.names}")
     columns = {name: _whole(table.column(name)) for name in table.column_names}
+    if short := [name for name, column in columns.items() if lacks_some(column)]:
+        raise CorruptArtefact(f"an archived period lacks a value in {', '.join(short)}")
     user, users = _coded(columns["user_id"])
     category_offsets, names = _lists(columns["categories"])
     category, categories = _coded(names)

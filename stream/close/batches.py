@@ -10,10 +10,14 @@ import numpy as np
 from confluent_kafka import Message
 
 from stream.errors import CorruptRecord
+from stream.records import Int
 from stream.samples import Samples
 
 #: A message above this size, in bytes, is split.
 LARGEST = 4 * 1024 * 1024
+
+#: The largest number in a header: what is added to it is an int64 still.
+LARGEST_NUMBER = 2**62
 
 Headers = list[tuple[str, bytes]]
 
@@ -63,16 +67,19 @@ def read_batch(message: Message, *, keys: bool = False) -> Batch:
     value = message.value()
     try:
         headers = dict(message.headers() or ())
+        rows = _number(headers, "rows")
         batch = Batch(
-            partition=int(headers["partition"]),
-            first=int(headers["first"]),
+            partition=_number(headers, "partition"),
+            first=_number(headers, "first"),
             samples=(Samples.decode_keys if keys else Samples.decode)(value) if value else Samples.empty(),
             reached=reached(headers),
         )
     except (KeyError, ValueError) as error:
         raise CorruptRecord(f"a record of samples has unusable headers: {error}") from error
-    numbers = np.arange(batch.first, batch.first + int(headers["rows"]))
-    if batch.partition != message.partition() or not np.array_equal(batch.samples.number, numbers):
+    as_told = rows == len(batch.samples) and np.array_equal(
+        batch.samples.number, np.arange(batch.first, batch.first + rows)
+    )
+    if batch.partition != message.partition() or not as_told:
         raise CorruptRecord(f"a record of samples, partition {message.partition()}, belies its headers")
     return batch
 
@@ -81,15 +88,23 @@ def reached(headers: Mapping[str, bytes]) -> Reached:
     """What the headers of a record of `samples` promise. Raises: CorruptRecord: they are unusable."""
     try:
         return Reached(
-            watermark=int(headers["watermark"]),
-            ends=int(headers["ends"]),
-            offset=int(headers["offset"]),
-            event_at=int(headers["event_at"]),
-            counts=msgspec.json.decode(headers["counts"], type=dict[str, int]),
-            busy_ms=int(headers["busy_ms"]),
+            watermark=_number(headers, "watermark"),
+            ends=_number(headers, "ends"),
+            offset=_number(headers, "offset"),
+            event_at=_number(headers, "event_at"),
+            counts=msgspec.json.decode(headers["counts"] or b"", type=dict[str, Int]),
+            busy_ms=_number(headers, "busy_ms"),
         )
     except (KeyError, ValueError, msgspec.DecodeError) as error:
         raise CorruptRecord(f"a record of samples has unusable headers: {error}") from error
+
+
+def _number(headers: Mapping[str, bytes | None], name: str) -> int:
+    """Raises: KeyError, ValueError: it is none that a batch can have."""
+    number = int(headers[name] or b"")
+    if abs(number) > LARGEST_NUMBER:
+        raise ValueError(f"{name} is out of range")
+    return number
 
 
 def _headers(batch: Batch) -> Headers:

@@ -150,7 +150,10 @@ class RedisStore:
         stream = b"".join(chunks)
         if hashlib.sha256(stream).hexdigest() != name:
             raise CorruptArtefact(f"{self} has another content under {key} than its name says")
-        return pa.ipc.open_stream(pa.py_buffer(stream)).read_all()
+        try:
+            return pa.ipc.open_stream(pa.py_buffer(stream)).read_all()
+        except (pa.ArrowException, OSError) as error:
+            raise CorruptArtefact(f"{self} has no table under {key}: {_first_line(error)}") from error
 
     def has(self, name: str) -> bool:
         """Whether a part of that name is there now. Raises: StoreAway; StoreError: Redis refuses."""

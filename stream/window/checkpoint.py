@@ -111,14 +111,23 @@ def restore(
 
     Raises: CorruptArtefact: the tables are no such state, or that of another place.
     """
-    state = Partition(settings)
     try:
-        for table in pasts:
-            _restore_pasts(state, table)
-        whole = rest.cast(_REST).combine_chunks()
-        row = whole.drop_columns("impressions").to_pylist()[0]
-    except (pa.ArrowException, KeyError, ValueError, IndexError) as error:
-        raise CorruptArtefact(f"a checkpoint of partition {partition} cannot be read: {error}") from error
+        return _restored(settings, pasts, rest, partition, offset)
+    except CorruptArtefact:
+        raise
+    except Exception as error:  # whatever a wrong form makes Arrow, numpy or JSON raise
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        raise CorruptArtefact(f"a checkpoint of partition {partition} cannot be read: {said}") from error
+
+
+def _restored(
+    settings: StreamSettings, pasts: Iterable[pa.Table], rest: pa.Table, partition: int, offset: int
+) -> Partition:
+    state = Partition(settings)
+    for table in pasts:
+        _restore_pasts(state, table)
+    whole = rest.cast(_REST).combine_chunks()
+    row = whole.drop_columns("impressions").to_pylist()[0]
     if (row["partition"], row["offset"]) != (partition, offset):
         raise CorruptArtefact(
             f"a checkpoint is of partition {row['partition']}, offset {row['offset']}, "

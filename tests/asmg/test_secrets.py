@@ -66,6 +66,26 @@ def test_a_secret_in_the_file_or_a_flag_is_refused(tmp_path: Path, line: str, na
     assert SECRET not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["rank_token", "admin_token"])
+def test_a_token_comes_from_the_environment_alone_and_is_never_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    variable, token = f"ASMG_SERVING_{name.upper()}", f"{SECRET}-0123456789abcdef"
+    (tmp_path / "asmg.toml").write_text(f'[serving]\n{name} = "{token}"\n')
+    with pytest.raises(ConfigurationError, match=rf"asmg\.toml .*{variable}") as caught:
+        load()
+    assert SECRET not in str(caught.value)
+    (tmp_path / "asmg.toml").unlink()
+    with pytest.raises(ConfigurationError, match=f"flag .*{variable}"):
+        settings_of([f"serving.{name}={token}"])
+    monkeypatch.setenv(variable, token)
+    settings = load()
+    assert getattr(settings.serving, name).get_secret_value() == token
+    assert SECRET not in f"{settings}{settings!r}{settings.model_dump()}{settings.model_dump_json()}"
+    monkeypatch.setenv(variable, "")  # as Compose hands on what is not set
+    assert getattr(load().serving, name) is None
+
+
 def test_a_url_without_a_secret_may_be_in_the_file(tmp_path: Path) -> None:
     (tmp_path / "asmg.toml").write_text('[redis]\nurl = "redis://cache:6379"\n')
     assert load().redis.url.get_secret_value() == "redis://cache:6379"
@@ -81,6 +101,9 @@ def test_a_url_without_a_secret_may_be_in_the_file(tmp_path: Path) -> None:
         ("ASMG_REDIS_URL", f"redis://user:\u2100{SECRET}@cache", "redis.url"),
         ("ASMG_STORE_FOLDER", f"s3://key:\u2100{SECRET}@bucket/place", "store.folder"),
         ("ASMG_REDIS_PASSWD", SECRET, "redis.passwd"),
+        ("ASMG_SERVING_RANK_TOKEN", SECRET, "serving.rank_token"),
+        ("ASMG_SERVING_ADMIN_TOKN", SECRET, "serving.admin_tokn"),
+        ("ASMG_SERVING", f'["{SECRET}"]', "serving"),
         ("ASMG_REDIS", f"{{{SECRET}", "redis"),
         ("ASMG_REDIS", f'["{SECRET}"]', "redis"),
         ("ASMG_REDIS", f'{{"password": ["{SECRET}"]}}', "redis.password"),
