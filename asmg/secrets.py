@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from stream.errors import ConfigurationError
 
 #: Settings of which an error never shows what was given: it may hold a password, or be one in a wrong place.
-_UNSHOWN = ("redis", "kafka.options", "ingest", "store.folder")
+_UNSHOWN = ("redis", "kafka.options", "ingest.options", "ingest.registry", "store.folder")
 #: The same of whatever is named like this, rightly or nearly, and of a section given whole that has one.
 _NAMED = re.compile(r"tok|secret|passw|^serving$")
 #: Settings that are secrets, by section.

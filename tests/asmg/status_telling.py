@@ -29,7 +29,7 @@ def telling(rows: list[Row], **other: Any) -> dict[str, Any]:
     ]
     taken = {"at": AT - 2_000, "kind": "star", "version": 4}
     return {
-        "serving": {"version": 4, "kind": "star", "period": 4, "since": AT - 2_000},
+        "serving": {"version": 4, "kind": "star", "period": 4, "since": AT - 2_000, "held": False},
         "health": {"ok": True, "level": "green", "sentence": SENTENCE},
         "counts": {
             "used": 90,

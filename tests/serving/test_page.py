@@ -794,6 +794,7 @@ def answers(page: Page, **answer: Any) -> None:
 def test_try_it_says_in_one_line_why_there_is_no_answer(browser: Browser, site: Site) -> None:
     site.service.state = page_state(6)
     page = opened(browser, site)
+    answers(page, json=ANSWER)  # long before the first question: it takes hold after a while
     told, answer = page.locator("#try-told"), page.locator("#try-answer")
     page.locator("#try-ask").click()
     expect(told).to_have_text("Name a user.")
@@ -801,7 +802,6 @@ def test_try_it_says_in_one_line_why_there_is_no_answer(browser: Browser, site: 
     page.keyboard.press("Enter")
     expect(told).to_have_text("Name at least one item to rank.")
     page.keyboard.type("i1")
-    answers(page, json=ANSWER)
     page.keyboard.press("Enter")
     expect(answer).to_be_visible()
     for status, line in ((503, "no model serves yet: ask again soon"), (429, "too many wait")):
