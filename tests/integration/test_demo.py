@@ -73,7 +73,7 @@ def test_a_demo_ends_with_figures_of_every_period(undisturbed: dict[str, Any]) -
     assert all(one["theta"]["auc"] is not None for one in periods)
     assert periods[-1]["star"] is not None
     assert all(one["shadows"]["iu"]["auc"] is not None for one in periods)
-    assert list(undisturbed["compared"]) == ["Θ", "Θ*", "iu"]
+    assert list(undisturbed["compared"]) == ["Θ", "Θ*", "EMA", "iu"]
     assert len(undisturbed["hashes"]["shadows"]) == PERIODS
     assert all(periods[-1]["seconds"][stage] is not None for stage in ("close", "train", "generate", "swap"))
     assert len(undisturbed["hashes"]["periods"]) == PERIODS + 1
