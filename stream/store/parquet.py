@@ -90,9 +90,10 @@ def read_part(source: object, name: str, where: str) -> pa.Table:
     """
     try:
         table = pq.ParquetFile(source).read()
-    except (pa.ArrowException, OSError) as error:
+        found = name_of(table)
+    except (pa.ArrowException, OSError, ValueError) as error:  # the last: a column's name is no UTF-8
         raise CorruptArtefact(f"{where} cannot be read: {error}") from error
-    if name_of(table) != name:
+    if found != name:
         raise CorruptArtefact(f"{where} does not hold what its name says; restore or delete it")
     return table
 

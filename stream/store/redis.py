@@ -152,7 +152,7 @@ class RedisStore:
             raise CorruptArtefact(f"{self} has another content under {key} than its name says")
         try:
             return pa.ipc.open_stream(pa.py_buffer(stream)).read_all()
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, ValueError) as error:
             raise CorruptArtefact(f"{self} has no table under {key}: {_first_line(error)}") from error
 
     def has(self, name: str) -> bool:

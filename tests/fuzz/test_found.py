@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, cast
 
 import httpx
@@ -10,13 +13,14 @@ import pytest
 from confluent_kafka import Message
 from live import answering, service_of
 from test_fuzz_samples import _Message
-from valid import RECORDS, message
+from valid import ARCHIVED, RECORDS, message
 
 from serving.answers import LONGEST
 from serving.settings import ServingSettings
 from stream.close.batches import read_batch
-from stream.errors import CorruptRecord
+from stream.errors import CorruptArtefact, CorruptRecord
 from stream.records import DEEPEST, Announcement, Manifest, decode, encode
+from stream.store import ParquetStore
 
 _ANNOUNCEMENT = encode(next(one for one in RECORDS if isinstance(one, Announcement)))
 
@@ -67,6 +71,17 @@ def test_a_header_that_is_none_makes_a_batch_corrupt(name: str, told: Any) -> No
     without = [one for one in headers if one[0] != name]
     with pytest.raises(CorruptRecord):
         read_batch(cast(Message, _Message(value, without)))
+
+
+def test_a_file_whose_columns_have_names_that_are_no_text_is_corrupt(tmp_path: Path) -> None:
+    store = ParquetStore(tmp_path)
+    name = store.put(ARCHIVED)
+    (file,) = tmp_path.glob("*/*.parquet")
+    content = file.read_bytes()
+    for place in (match.start() for match in re.finditer(b"number|user_id|history", content)):
+        file.write_bytes(content[:place] + b"\xff" + content[place + 1 :])
+        with contextlib.suppress(CorruptArtefact):
+            assert store.get(name).equals(ARCHIVED)  # some names are written twice, and read once
 
 
 @pytest.fixture(scope="module")

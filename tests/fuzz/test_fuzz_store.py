@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
-import pytest
 from fuzzing import fuzzed, spoiled, spoiled_table
 from hypothesis import strategies as st
 from live import model_parts, opened
@@ -24,7 +24,9 @@ from stream.window.log import Log
 from stream.window.partition import Partition
 
 #: A store of parts, some of whose files are spoiled.
-_STORE = ParquetStore(Path(tempfile.mkdtemp(prefix="asmg-fuzz-")))
+_FOLDER = Path(tempfile.mkdtemp(prefix="asmg-fuzz-"))
+atexit.register(shutil.rmtree, _FOLDER, ignore_errors=True)
+_STORE = ParquetStore(_FOLDER)
 _TABLE = ARCHIVED.slice(0, 3)
 _NAME = _STORE.put(_TABLE)
 _FILE = _STORE.folder / _NAME[:2] / f"{_NAME}.parquet"
@@ -39,14 +41,6 @@ def _state() -> Partition:
     state = Partition(_STREAM)
     state.step(Log(list(values), numbers, [10**13] * len(values), [None, b"s", None], [-1, 4, -1]))
     return state
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _gone() -> Any:
-    yield
-    _FILE.unlink(missing_ok=True)
-    _FILE.parent.rmdir()
-    _STORE.folder.rmdir()
 
 
 @fuzzed(spoiled(_BYTES))
