@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 from confluent_kafka import Consumer
@@ -97,10 +97,8 @@ def _not_understood(one: Sample, form: str) -> str:
     if not one.records:
         return "it holds no record"
     undecoded = [seen for seen in one.records if seen.reason]
-    if form == "avro" and not undecoded:
-        found = "no fields" if isinstance(one.records[0].record.value, dict) else ""
-        if not found:
-            return "it looks like Avro: set ingest.registry to the URL of the schema registry"
+    if form == "avro" and not undecoded and not isinstance(one.records[0].record.value, dict):
+        return "it looks like Avro: set ingest.registry to the URL of the schema registry"
     if len(undecoded) > len(one.records) / 2:
         return undecoded[0].reason
     return "no field in it is called as users, items and their impressions are: write its table by hand"
@@ -112,15 +110,10 @@ def _client(settings: Settings) -> Iterator[Consumer]:
     if settings.ingest.bootstrap:
         foreign = source.foreign(settings.ingest, {})
         require_answer(foreign)
-        yield from _closing(kafka.consumer(foreign, wait=10))
+        with closing(kafka.consumer(foreign, wait=10)) as client:
+            yield client
         return
     with attached(settings.kafka, settings.home) as broker:
         require_answer(broker)
-        yield from _closing(kafka.consumer(source.foreign(settings.ingest, broker), wait=10))
-
-
-def _closing(client: Consumer) -> Iterator[Consumer]:
-    try:
-        yield client
-    finally:
-        client.close()
+        with closing(kafka.consumer(source.foreign(settings.ingest, broker), wait=10)) as client:
+            yield client

@@ -8,11 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 
-import msgspec
-
 from asmg.config import Settings
 from asmg.home import MARKER
-from asmg.watch import fetch
+from asmg.watch import state_at
 from serving.state import State
 from stream.records import now
 
@@ -83,12 +81,12 @@ def addresses(settings: Settings) -> Iterator[str]:
 
 def _ask(address: str, closed_at: Mapping[int, int]) -> Heard:
     try:
-        state = msgspec.json.decode(fetch(f"{address}/state"), type=State)
+        state = state_at(address)
     except HTTPError as error:
         return Heard(address, trouble=f"status {error.code}")
     except OSError as error:
         return Heard(address, trouble=_why(error))
-    except (ValueError, msgspec.DecodeError):
+    except ValueError:
         return Heard(address, trouble="something else answers")
     if not _same_loop(state, closed_at):
         return Heard(address, trouble="another loop is served")

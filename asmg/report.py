@@ -13,8 +13,8 @@ from rich import box
 from rich.console import Console, JustifyMethod
 from rich.table import Table
 
-from serving import health
 from serving.board import Measure, Row, Unused
+from serving.health import NAMES
 from stream.records import KINDS, Manifest
 from trainer.announced import Announced
 
@@ -31,9 +31,6 @@ LAST = 7
 WIDTH = 132
 
 NONE = "–"
-
-#: What kinds of model are called.
-NAMES: Mapping[str, str] = {str(kind): name for kind, name in health.NAMES.items()}
 
 
 @dataclass(frozen=True)

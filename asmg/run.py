@@ -156,7 +156,7 @@ class Run:
         last = watch.announced.manifests[-1].period
         if watch.announced.last_decided() < last:
             return False
-        if watch.serving is not None and watch.serving["period"] >= last:
+        if watch.serving is not None and watch.serving.period >= last:
             return True
         now = time.monotonic()
         self._decided_since = self._decided_since or now

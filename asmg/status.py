@@ -10,7 +10,6 @@ import json
 import time
 from dataclasses import replace
 
-import msgspec
 from confluent_kafka import Consumer
 from rich.console import Console
 from rich.live import Live
@@ -82,7 +81,7 @@ class Looks:
         closed_at = {one.period: one.closed_at for one in self._watch.announced.manifests}
         heard = self._hearing.ask(closed_at)
         if heard.state is not None:
-            self._watch.hear(msgspec.to_builtins(heard.state))
+            self._watch.hear(heard.state)
         return heard
 
     def _seen(self, heard: Heard, trouble: str | None = None) -> Seen:

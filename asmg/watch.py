@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import urllib.request
 from collections.abc import Mapping
 from http.client import HTTPException
 from types import TracebackType
-from typing import Any
+
+import msgspec
 
 from serving.board import Row, Swap, rows
+from serving.health import Standing
+from serving.state import State
 from stream import kafka
 from stream.records import Manifest
 from stream.topics import Topics
@@ -30,7 +32,7 @@ class Watch:
     def __init__(self, broker: Mapping[str, object], topics: Topics, page: str | None = None) -> None:
         self.announced = Announced(topics)
         self.swaps: dict[int, Swap] = {}
-        self.serving: dict[str, Any] | None = None  # version, kind, period, since: what answers now
+        self.serving: Standing | None = None  # what answers now
         self.sentence = ""
         self._page = page
         self._follower = kafka.Follower(broker, self.announced.followed)
@@ -53,13 +55,13 @@ class Watch:
         self._take(0.0)
         if self._page is not None:
             with contextlib.suppress(OSError, ValueError):
-                self.hear(json.loads(fetch(f"{self._page}/state")))
+                self.hear(state_at(self._page))
 
-    def hear(self, state: Mapping[str, Any]) -> None:
+    def hear(self, state: State) -> None:
         """What serving said. What an earlier serving process took into service is not forgotten."""
-        self.serving = state["serving"]
-        self.sentence = state["health"]["sentence"]
-        for row in state["periods"]:
+        self.serving = state.serving
+        self.sentence = state.health.sentence
+        for row in state.periods:
             swap = _swap(row)
             if swap is not None:
                 self.swaps.setdefault(swap.period, swap)
@@ -88,23 +90,31 @@ def fetch(address: str) -> str:
         raise ConnectionError("no HTTP is spoken") from error
 
 
+def state_at(address: str) -> State:
+    """What serving at an address tells. Raises: OSError: nothing; ValueError: what is no state of serving."""
+    try:
+        return msgspec.json.decode(fetch(f"{address}/state"), type=State)
+    except msgspec.DecodeError as error:
+        raise ValueError("this is no state of serving") from error
+
+
 def metric(text: str, name: str) -> float | None:
     """The value of a metric without labels in Prometheus' text format; None where it is not there."""
     found = re.search(rf"^{re.escape(name)} (\S+)$", text, re.MULTILINE)
     return float(found[1]) if found else None
 
 
-def _swap(row: Mapping[str, Any]) -> Swap | None:
+def _swap(row: Row) -> Swap | None:
     """The swap that a row of serving's state tells of; None where it took nothing into service."""
-    seconds, served = row["seconds"], row["served"]
-    if served is None or seconds["swap"] is None:
+    seconds, served = row.seconds, row.served
+    if served is None or seconds.swap is None:
         return None
-    awaited = seconds["close_to_served"]
+    awaited = seconds.close_to_served
     return Swap(
-        period=row["period"],
-        kind=served["kind"],
-        version=served["version"],
-        swapped_at=row["closed_at"] + round((awaited or 0.0) * 1000),
-        seconds=seconds["swap"],
+        period=row.period,
+        kind=served.kind,
+        version=served.version,
+        swapped_at=row.closed_at + round((awaited or 0.0) * 1000),
+        seconds=seconds.swap,
         awaited=awaited is not None,
     )

@@ -14,8 +14,9 @@ import msgspec
 from fastapi import FastAPI, Request, Response
 
 from serving.answers import Answers, error_of, gives, json_of, takes
-from serving.request import BadRequest, Id, Int, Pairs, decoded, require_few
+from serving.request import BadRequest, Id, Pairs, decoded, require_few
 from serving.service import Service
+from stream.records import Int
 
 #: The model's name.
 MODEL = "asmg"

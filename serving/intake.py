@@ -51,7 +51,8 @@ class Intake:
         return time.monotonic() - self._answered_at
 
     def look(self) -> bool:
-        """Whether another `EVERY` seconds are over."""
+        """Whether another `EVERY` seconds are over. Raises: what ended the thread."""
+        self._job.raise_if_failed()
         try:
             ends = self._ends.answer()
         except BrokerError:

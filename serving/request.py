@@ -8,19 +8,16 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from stream.records import Int
+from stream.window.log import MOST_CATEGORIES
+
 #: Characters an id may have.
 ID_LENGTH = 256
 #: Items answered with where a request does not say how many.
 DEFAULT_K = 10
 
-#: Categories an item may come with: as many as an event may have.
-MOST_CATEGORIES = 64
-
-Int = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=ID_LENGTH)] | Int
 Count = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
-
-
 Categories = Annotated[list[Id], msgspec.Meta(max_length=MOST_CATEGORIES)]
 
 

@@ -20,7 +20,8 @@ from pydantic import (
 
 from stream.errors import ConfigurationError
 
-_UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+#: Units of a span of time, in ms.
+UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
 def milliseconds(value: object) -> object:
@@ -29,7 +30,7 @@ def milliseconds(value: object) -> object:
         match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?\s*", value)
         if not match:
             raise ValueError("a time like 250ms, 90s, 30m, 12h or 7d is expected")
-        return round(float(match[1]) * _UNITS[match[2] or "ms"])
+        return round(float(match[1]) * UNITS[match[2] or "ms"])
     return value
 
 

@@ -8,10 +8,12 @@ from collections.abc import Mapping, Sequence
 from rich.table import Table
 from rich.text import Text
 
-from asmg.report import NAMES, NONE
+from asmg.report import NONE
+from serving.health import NAMES
+from stream.records import Kind
 
 #: Colours of kinds of model, and of stages on the way from closed to served.
-KIND: Mapping[str, str] = {"theta": "cyan", "star": "magenta", "ema": "bright_blue"}
+KIND: Mapping[Kind, str] = {"theta": "cyan", "star": "magenta", "ema": "bright_blue"}
 STAGE = {"train": "cyan", "generate": "magenta", "swap": "green"}
 
 #: What explains, and what is worth a look.
@@ -54,7 +56,7 @@ def clock(at: int) -> str:
     return time.strftime("%H:%M:%S", time.localtime(at / 1000))
 
 
-def model(kind: str | None, version: int | None, style: str | None = None) -> Text:
+def model(kind: Kind | None, version: int | None, style: str | None = None) -> Text:
     """Θ* 27, in the colour of its kind."""
     if kind is None or version is None:
         return Text(NONE, style=SOFT)

@@ -7,10 +7,11 @@ from statistics import median
 from rich.table import Table
 from rich.text import Text
 
-from asmg.report import FATES, NAMES
+from asmg.report import FATES
 from asmg.screen.figures import KIND, ODD, SOFT, clock, count, model, ms, rate, span, spark
 from asmg.seen import Seen
 from serving.canary import Arm
+from serving.health import NAMES
 from serving.state import State
 
 LEVEL = {"green": ("OK", "green"), "amber": ("AMBER", ODD), "red": ("RED", "red")}

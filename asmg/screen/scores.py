@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
-from asmg.report import LAST, NAMES, beside, compared, number
+from asmg.report import LAST, beside, compared, number
 from asmg.screen.figures import KIND, columns, spark
 from serving.board import Measure, Row
+from serving.health import NAMES
 
 _STYLE = {NAMES[kind]: style for kind, style in KIND.items()}
 

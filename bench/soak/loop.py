@@ -177,7 +177,7 @@ class _Run:
             self._supervisor.look()
             watch.look()
             closed = all_closed(positions(self._client, self._topics), watch.announced.manifests)
-            serving = watch.serving["period"] if watch.serving else 0
+            serving = watch.serving.period if watch.serving else 0
             if closed and serving >= watch.announced.manifests[-1].period:
                 break
             time.sleep(0.25)

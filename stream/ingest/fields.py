@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from stream.ingest.paths import MISSING, path_of
+from stream.ingest.paths import MISSING, path_of, text
 from stream.ingest.sample import Seen
 
 #: How deep, how many paths and how many values of each are looked at.
@@ -21,7 +21,8 @@ _MOSTLY = 0.8
 #: Between these, in ms, a number is taken for a time: the years 2001 to 2100.
 _FIRST, _LAST = 978_307_200_000, 4_102_444_800_000
 
-_UNITS = {"s": 1000.0, "ms": 1.0, "us": 1e-3, "ns": 1e-6}
+#: Units of time and how many ms one of them is.
+UNITS = {"s": 1000.0, "ms": 1.0, "us": 1e-3, "ns": 1e-6}
 
 
 @dataclass
@@ -63,9 +64,9 @@ def fields(records: Sequence[Seen]) -> dict[str, Field]:
         for names, value in walk(seen.record.value):
             _add(found, names, path_of(names), value)
         for name, header in seen.record.headers:
-            _add(found, (name,), f"header:{name}", _text(header))
+            _add(found, (name,), f"header:{name}", text(header))
         if seen.record.key is not None:
-            _add(found, ("key",), "key", _text(seen.record.key))
+            _add(found, ("key",), "key", text(seen.record.key))
     return found
 
 
@@ -105,7 +106,7 @@ def unit_of(one: Field) -> str | None:
     """The unit under which its values are times of this century; None where they are under none."""
     if one.share(_is_iso) > _MOSTLY:
         return "iso"
-    for unit, size in _UNITS.items():
+    for unit, size in UNITS.items():
         if one.share(partial(_is_time, size=size)) > _MOSTLY:
             return unit
     return None
@@ -141,10 +142,3 @@ def _add(found: dict[str, Field], names: tuple[str, ...], path: str, value: Any)
         one.values.append(value)
         if isinstance(value, str | int | float):
             one.distinct.add(str(value))
-
-
-def _text(value: bytes | None) -> Any:
-    try:
-        return None if value is None else value.decode()
-    except UnicodeDecodeError:
-        return value

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from stream.ingest.advice import advice
+from stream.ingest.fields import UNITS
 from stream.ingest.mapping import Mapped, Mapping
 from stream.ingest.sample import Sample, Seen
 from stream.ingest.spans import iso, tidy
@@ -21,9 +22,6 @@ from stream.window.log import Click, Impression
 _EXAMPLE, _MOST = 160, 8
 
 _YEAR = 365 * 86_400_000
-
-#: Units of time and how many ms one of them is.
-_UNITS = {"s": 1000.0, "ms": 1.0, "us": 1e-3, "ns": 1e-6}
 
 
 @dataclass(frozen=True)
@@ -154,10 +152,10 @@ def _times(looked: Looked, stream: StreamSettings) -> dict[str, Any]:
 
 def _other_unit(median: float, kafka_median: float, unit: str) -> str | None:
     """The unit under which times would be near Kafka's, where under this one they are far from it."""
-    if unit not in _UNITS or abs(median - kafka_median) < 10 * _YEAR:
+    if unit not in UNITS or abs(median - kafka_median) < 10 * _YEAR:
         return None
-    number = median / _UNITS[unit]
-    near = [one for one, size in _UNITS.items() if abs(number * size - kafka_median) < 2 * _YEAR]
+    number = median / UNITS[unit]
+    near = [one for one, size in UNITS.items() if abs(number * size - kafka_median) < 2 * _YEAR]
     return near[0] if near else None
 
 

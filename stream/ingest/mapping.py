@@ -144,17 +144,11 @@ class _Source:
 
     def _id(self, record: Record, item: str) -> str | None:
         """The impression's id; None where there is none, as a click may have it."""
-        if self._slate is not None:
-            found = self._slate.find(record)
-            if found is MISSING or found is None or found == "":
-                return None
-            return joined_id(self._slate.read(record, as_id), item)
-        if self._impression is None:
+        field = self._slate or self._impression
+        if field is None or field.find(record) in (MISSING, None, ""):
             return None
-        found = self._impression.find(record)
-        if found is MISSING or found is None or found == "":
-            return None
-        return str(self._impression.read(record, as_id))
+        identifier = str(field.read(record, as_id))
+        return joined_id(identifier, item) if field is self._slate else identifier
 
     def _categories_of(self, field: _Field | None, of: Any) -> tuple[str, ...]:
         if field is None:

@@ -35,7 +35,7 @@ def finder(path: str) -> Find:
     if colon and kind == "header":
         return lambda record: _header(record, rest)
     if path == "key":
-        return lambda record: MISSING if record.key is None else _text(record.key)
+        return lambda record: MISSING if record.key is None else text(record.key)
     if colon and kind == "key":
         within = inner(rest)
         return lambda record: within(_json(record.key))
@@ -67,6 +67,14 @@ def names_of(path: str) -> list[str]:
     return [name.replace(r"\.", ".") for name in re.split(r"(?<!\\)\.", path)]
 
 
+def text(value: bytes | None) -> Any:
+    """A header or a key as text; bytes that are none stay bytes."""
+    try:
+        return None if value is None else value.decode()
+    except UnicodeDecodeError:
+        return value
+
+
 def path_of(names: Sequence[str]) -> str:
     """The path with these names between its dots: what `names_of` takes apart again."""
     return ".".join(name.replace(".", r"\.") for name in names) or ITSELF
@@ -84,15 +92,8 @@ def _header(record: Record, name: str) -> Any:
     found: Any = MISSING  # of several of one name the last counts
     for one, value in record.headers:
         if one == name:
-            found = None if value is None else _text(value)
+            found = text(value)
     return found
-
-
-def _text(value: bytes) -> Any:
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return value
 
 
 def _json(value: bytes | None) -> Any:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from stream.settings import UNITS
+
 #: Spans of time as people set them, in ms: a proposal is one of these.
 TIDY = tuple(
     1000 * one
@@ -38,11 +40,9 @@ def tidy(ms: float) -> int:
 
 def said(ms: float) -> str:
     """A span of time as a setting says it."""
-    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)):
-        if ms >= size:
-            whole = ms / size
-            return f"{whole:.0f}{unit}" if whole == int(whole) else f"{whole:.1f}{unit}"
-    return f"{ms:.0f}ms"
+    unit, size = next((one for one in reversed(UNITS.items()) if ms >= one[1]), ("ms", 1))
+    whole = ms / size
+    return f"{whole:.1f}{unit}" if size > 1 and whole != int(whole) else f"{whole:.0f}{unit}"
 
 
 def iso(ms: int) -> str:

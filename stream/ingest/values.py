@@ -11,10 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from stream.ingest.paths import MISSING
-from stream.window.log import LONGEST_ID, MOST_CATEGORIES
-
-#: The last ms of the year 9999: events take no later time.
-LAST_MS = 253_402_300_799_999
+from stream.window.log import LAST_MS, LONGEST_ID, MOST_CATEGORIES
 
 #: How many of a unit a millisecond has, or the other way round.
 _PER_MS = {"us": 1_000, "ns": 1_000_000}

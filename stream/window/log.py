@@ -11,6 +11,8 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 from msgspec import Meta, Struct
 
+from stream.records import Int
+
 #: Values of `kind`; an impression is taken before a click of the same time.
 IMPRESSION, CLICK, TICK, UNUSABLE = 0, 1, 2, 3
 
@@ -25,13 +27,13 @@ LONGEST_REASON = 300
 LARGEST_EVENT, MOST_BRACKETS, SMALL = 256 * 1024, 200, 400
 
 #: An id: text, or an integer (of 64 bits) that stands for its decimal digits.
-Id = (
-    Annotated[str, Meta(min_length=1, max_length=LONGEST_ID)]
-    | Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
-)
+Id = Annotated[str, Meta(min_length=1, max_length=LONGEST_ID)] | Int
 
-#: Event time in ms, up to the year 9999.
-Ms = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
+#: The last ms of the year 9999: events take no later time.
+LAST_MS = 253_402_300_799_999
+
+#: Event time in ms.
+Ms = Annotated[int, Meta(ge=0, le=LAST_MS)]
 
 Categories = Annotated[tuple[Id, ...], Meta(max_length=MOST_CATEGORIES)]
 

@@ -39,7 +39,7 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[object], None]:
                 raise ConnectionRefusedError(111, "Connection refused")
             return str(found)
 
-        monkeypatch.setattr("asmg.hearing.fetch", fetched)
+        monkeypatch.setattr("asmg.watch.fetch", fetched)
 
     return say
 

@@ -60,7 +60,7 @@ def serving(monkeypatch: pytest.MonkeyPatch) -> Callable[[str | None], None]:
                 raise ConnectionRefusedError(111, "Connection refused")
             return answer
 
-        monkeypatch.setattr("asmg.hearing.fetch", fetched)
+        monkeypatch.setattr("asmg.watch.fetch", fetched)
 
     return say
 

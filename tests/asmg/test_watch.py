@@ -1,10 +1,12 @@
 """What serving says is believed for as long as the demo runs, whoever serves."""
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 
 from asmg.watch import Watch, metric
 from serving.board import Swap, rows
+from serving.health import Standing
+from serving.state import NOTHING, State
 from stream.topics import Topics
 from trainer.announced import Announced
 
@@ -26,12 +28,8 @@ def watch(monkeypatch: pytest.MonkeyPatch, topics: Topics, announced: Announced)
     return made
 
 
-def state(announced: Announced, swaps: dict[int, Swap]) -> dict[str, object]:
-    return {
-        "serving": {"version": 4, "kind": "star", "period": 4, "since": 1},
-        "health": {"ok": True, "sentence": "Serving"},
-        "periods": msgspec.to_builtins(rows(announced, swaps)),
-    }
+def state(announced: Announced, swaps: dict[int, Swap]) -> State:
+    return replace(NOTHING, serving=Standing(4, "star", 4, 1), periods=rows(announced, swaps))
 
 
 def test_swaps_are_taken_from_servings_rows(
@@ -40,7 +38,7 @@ def test_swaps_are_taken_from_servings_rows(
     watch.hear(state(announced, swaps))
     assert watch.swaps == swaps
     assert watch.serving is not None
-    assert watch.serving["period"] == 4
+    assert watch.serving.period == 4
     assert watch.rows == rows(announced, swaps)
 
 
