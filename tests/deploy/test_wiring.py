@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import httpx
 import pytest
 from outside_tools import missing
 from stack_file import ROOT
 from stack_processes import Stack
+from waiting import until
 
 from stream.broker.embedded import EmbeddedKafka
 from stream.errors import BrokerError
@@ -33,8 +32,6 @@ SERVED, ENDING = 180.0, 60.0
 CUT_OFF = {"pod": -15, "door": -15}
 #: Queries that have no answer without a canary, or before a model has been scored.
 EMPTY = ("canary", "asmg_live_period", "auc", "logloss", "swap_seconds", "ALERTS")
-
-Found = TypeVar("Found")
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +63,7 @@ def test_every_service_becomes_healthy_and_the_demo_is_served(stack: Stack) -> N
     assert stack.wait("replay", SERVED) == 0, stack.told("replay")
 
     door = f"http://127.0.0.1:{stack.ports['8081']}"
-    until(lambda: (httpx.get(f"{door}/version").json()["serving"] or {}).get("version"))
+    until(lambda: (httpx.get(f"{door}/version").json()["serving"] or {}).get("version"), SERVED)
     ranked = httpx.post(f"{door}/rank", json={"user_id": "u1", "candidates": ["i1", "i2"], "k": 1}).json()
     assert len(ranked["items"]) == 1
     if watched:
@@ -82,7 +79,7 @@ def prometheus_sees_all(api: str) -> None:
         targets = httpx.get(f"{api}/targets").json()["data"]["activeTargets"]
         return [one["labels"]["worker"] for one in targets if one["health"] != "up"]
 
-    until(lambda: not down())
+    until(lambda: not down(), SERVED)
     rules = httpx.get(f"{api}/rules").json()["data"]["groups"][0]["rules"]
     assert all(one["health"] != "err" for one in rules)
     board = json.loads((ROOT / "deploy/grafana/dashboards/asmg.json").read_text())
@@ -90,13 +87,5 @@ def prometheus_sees_all(api: str) -> None:
         ask = {"query": query.replace("$__range", "5m")}
         empty = any(part in query for part in EMPTY)
         assert httpx.get(f"{api}/query", params=ask).json()["status"] == "success", query
-        until(lambda: empty or httpx.get(f"{api}/query", params=ask).json()["data"]["result"], query)  # noqa: B023
-
-
-def until(holds: Callable[[], Found], what: str = "") -> Found:
-    """What holds, once it does."""
-    deadline = time.monotonic() + SERVED
-    while not (found := holds()):
-        assert time.monotonic() < deadline, what
-        time.sleep(0.2)
-    return found
+        result = lambda: httpx.get(f"{api}/query", params=ask).json()["data"]["result"]  # noqa: B023, E731
+        until(lambda: empty or result(), SERVED, query)  # noqa: B023

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 from waiting import until
+from working import at_work
 
 from asmg.models.explain import explained, explaining
 from asmg.models.registry import Registry
@@ -131,30 +131,6 @@ class Shop:
             writer.write(topics.archive, encode(one))
         writer.flush()
         return Shop(self.broker, topics, self.store)
-
-
-@contextmanager
-def at_work(work: Callable[..., None], *arguments: object) -> Iterator[list[BaseException]]:
-    """A worker in a thread while the context lasts; what it raises is in the list, and raised at the end."""
-    failed: list[BaseException] = []
-    stop = threading.Event()
-
-    def run() -> None:
-        try:
-            work(*arguments, stop)
-        except BaseException as error:
-            failed.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield failed
-    finally:
-        stop.set()
-        thread.join(60)
-        if failed:
-            raise failed[0]
-    assert not thread.is_alive()
 
 
 @pytest.fixture

@@ -4,17 +4,17 @@ import json
 import signal
 import subprocess
 import sys
-import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 from confluent_kafka import Message, Producer
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 from waiting import until
+from working import at_work
 
 from stream import kafka
 from stream.errors import BrokerError, ConfigurationError
@@ -101,37 +101,15 @@ class Shop:
                 found[one.partition()].append((headers["source"], int(headers["row"])))
         return found
 
-    @contextmanager
-    def at_work(self, settings: IngestSettings, stream: StreamSettings = STREAM) -> Iterator[None]:
+    def at_work(
+        self, settings: IngestSettings, stream: StreamSettings = STREAM
+    ) -> AbstractContextManager[list[BaseException]]:
         """An ingest in a thread while the context lasts; what it raises is raised at the end."""
-        with running(ingest, self.broker, self.topics, settings, stream):
-            yield
+        return at_work(ingest, self.broker, self.topics, settings, stream)
 
     def until_events(self, count: int) -> list[dict]:
         until(lambda: len(self.events()) >= count)
         return self.events()
-
-
-@contextmanager
-def running(work: Callable, *arguments: object) -> Iterator[None]:
-    stop, failed = threading.Event(), []
-
-    def run() -> None:
-        try:
-            work(*arguments, stop)
-        except BaseException as error:
-            failed.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(60)
-    assert not thread.is_alive()
-    if failed:
-        raise failed[0]
 
 
 @pytest.fixture
@@ -209,7 +187,7 @@ def samples_of(shop: Shop, store: Path, last: int) -> list[Manifest]:
     for partition in range(4):
         writer.write(shop.topics.events, tick(last, end=True), partition=partition)
     writer.flush()
-    with running(window, shop.broker, shop.topics, ParquetStore(store), STREAM):
+    with at_work(window, shop.broker, shop.topics, ParquetStore(store), STREAM):
         return manifests(shop, lambda one: one.reason == "end")
 
 

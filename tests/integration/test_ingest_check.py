@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
+from waiting import until
 
 from stream import kafka
 from stream.settings import KafkaSettings
@@ -83,10 +84,7 @@ def test_a_mapping_is_proposed_pasted_checked_and_ingested(bootstrap, topics, tm
     worker = subprocess.Popen([sys.executable, "-m", "asmg", "ingest"], cwd=tmp_path, env=environment)
     broker = {"bootstrap.servers": bootstrap}
     try:
-        deadline = time.monotonic() + 60
-        while events(broker, prefix) < 1_090:
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
+        until(lambda: events(broker, prefix) >= 1_090)
     finally:
         worker.terminate()
         assert worker.wait(30) == 0

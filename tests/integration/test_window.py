@@ -8,11 +8,11 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from working import at_work
 
 from stream import kafka
 from stream.close.read import PeriodReader
@@ -61,29 +61,6 @@ def begin(bootstrap: str) -> Callable[[int], tuple[dict[str, object], Topics]]:
         return broker, kafka.ensure_topics(broker, KafkaSettings(prefix=prefix), partitions)
 
     return make
-
-
-@contextmanager
-def at_work(*arguments: object) -> Iterator[None]:
-    """A window worker in a thread while the context lasts; what it raises is raised at the end."""
-    stop, failed = threading.Event(), []
-
-    def run() -> None:
-        try:
-            window(*arguments, stop)  # type: ignore[arg-type]
-        except BaseException as error:
-            failed.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(DEADLINE)
-    assert not thread.is_alive()
-    if failed:
-        raise failed[0]
 
 
 class Reader:
@@ -160,7 +137,7 @@ def test_events_become_a_period_whose_samples_can_be_read_back(begin, tmp_path):
     stray = {"type": "click", "impression_id": "nobody's", "user_id": "u1", "item_id": "i1", "ts": 5}
     send(broker, topics, [*shown, *clicks, stray])
     end(broker, topics, 1_000_000)
-    with at_work(broker, topics, ParquetStore(tmp_path), SETTINGS):
+    with at_work(window, broker, topics, ParquetStore(tmp_path), SETTINGS):
         settings, period = manifests(broker, topics, ended)
         dead = Reader(broker, topics.dead_letters).until(bool)
         told = Reader(broker, topics.histories, 4).until(lambda found: len({one.key() for one in found}) == 5)
@@ -184,7 +161,7 @@ def test_events_become_a_period_whose_samples_can_be_read_back(begin, tmp_path):
 def test_a_partition_nobody_writes_to_holds_nothing_back(begin, tmp_path):
     broker, topics = begin()
     clicks = [{"type": "click", "user_id": "u", "item_id": f"i{n}", "ts": n * 100} for n in range(1500)]
-    with at_work(broker, topics, ParquetStore(tmp_path), SETTINGS):
+    with at_work(window, broker, topics, ParquetStore(tmp_path), SETTINGS):
         send(broker, topics, clicks)
         found = manifests(broker, topics, lambda one: one.period == 1)
     assert (found[1].reason, found[1].count) == ("count", 1000)
@@ -203,7 +180,7 @@ def test_after_a_pause_of_all_partitions_the_second_to_go_on_is_in_time(begin, t
     def reached(watermark: int) -> Callable[[list], bool]:
         return lambda found: any(int(kafka.header(one, "watermark") or 0) >= watermark for one in found)
 
-    with at_work(broker, topics, ParquetStore(tmp_path), settings):
+    with at_work(window, broker, topics, ParquetStore(tmp_path), settings):
         click(0, 10_000)
         click(1, 10_000)
         Reader(broker, topics.samples, 2).until(reached(9_000))
@@ -219,12 +196,12 @@ def test_after_a_pause_of_all_partitions_the_second_to_go_on_is_in_time(begin, t
 
 def test_a_worker_with_other_settings_refuses_and_says_which(begin, tmp_path):
     broker, topics = begin()
-    with at_work(broker, topics, ParquetStore(tmp_path), SETTINGS):
+    with at_work(window, broker, topics, ParquetStore(tmp_path), SETTINGS):
         manifests(broker, topics, lambda one: one.period == 0)
     other = SETTINGS.model_copy(update={"window": 5})
     with (
         pytest.raises(ConfigurationError, match=r"stream.window is 5, .* begun with 60000"),
-        at_work(broker, topics, ParquetStore(tmp_path), other),
+        at_work(window, broker, topics, ParquetStore(tmp_path), other),
     ):
         pass
 
@@ -245,7 +222,7 @@ def test_periods_are_the_same_by_time_and_count_whatever_the_partitions_and_the_
         )
         plan = Plan(topics.events, settings.lateness, settings.window, chunk=500)
         replay(source, broker, plan, stop=threading.Event())
-        with at_work(broker, topics, ParquetStore(tmp_path / f"{partitions}-{batch}"), settings):
+        with at_work(window, broker, topics, ParquetStore(tmp_path / f"{partitions}-{batch}"), settings):
             found.append(agreed(manifests(broker, topics, ended)))
     assert found[0] == found[1] == found[2]
     assert {one[1] for one in found[0]} == {"count", "time", "end"}
@@ -269,7 +246,7 @@ def test_killed_paused_and_shared_workers_number_and_cut_as_one_that_nobody_dist
     broker, topics = begin()
     plan = Plan(topics.events, settings.lateness, settings.window, chunk=500)
     replay(source, broker, plan, stop=threading.Event())
-    with at_work(broker, topics, ParquetStore(tmp_path / "calm"), settings):
+    with at_work(window, broker, topics, ParquetStore(tmp_path / "calm"), settings):
         calm = manifests(broker, topics, ended)
 
     broker, topics = begin()
