@@ -23,7 +23,7 @@ from metagen.generators import generator_of
 from metagen.periods import MetaModel, PastPeriod
 from metagen.settings import MetagenSettings
 from stream import log
-from stream.niceness import LEARNS, stand_back
+from stream.niceness import GENERATES, stand_back
 from stream.records import Announcement, Kind, Manifest, Serve, now
 from trainer.announced import Announced
 from trainer.device import choose_device, warm_up
@@ -51,7 +51,7 @@ def generate(
 
     Raises: AsmgError: Kafka or the store fails, or the settings contradict the models there are.
     """
-    stand_back(LEARNS)
+    stand_back(GENERATES)
     device = choose_device(settings.device, settings.threads)
     warm_up(device)
     server, _ = start_http_server(settings.metrics_port, "127.0.0.1")  # its answer says that we are ready

@@ -1,4 +1,4 @@
-"""Who has the right of way: what serves and what reads events goes first, what learns takes the rest."""
+"""Who has the right of way: what serves and what reads events, then Θ_t, then what is made of it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ import sys
 import threading
 from pathlib import Path
 
-#: What is added to the niceness of who learns what serves next: windowing and answers have the right of way.
-LEARNS = 5
+#: What is added to the niceness of who learns Θ_t: windowing and answers have the right of way.
+LEARNS = 2
+
+#: ... of who generates Θ_t*: it takes longer, and has nothing to do before Θ_t is there.
+GENERATES = 6
 
 #: ... of who nobody waits for: shadows, the archive, and who lays out models beside those that answer.
 ACCOMPANIES = 10

@@ -14,9 +14,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import tempfile
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 
+import faust
 from prometheus_client import REGISTRY, start_http_server
 
 from stream.close.read import PeriodReader
@@ -76,7 +79,15 @@ async def _run(
     stop: threading.Event,
 ) -> None:  # fmt: skip
     """Let the app read, and renew what is shown. Raises: BrokerError: the app failed."""
-    app = reader(to, topics.prefix, places)
+    with tempfile.TemporaryDirectory(prefix="asmg-live-") as folder:  # else Faust takes the working directory
+        app = reader(to, topics.prefix, places, Path(folder))
+        await _show(app, topics, recent, places, read, board, stop)
+
+
+async def _show(
+    app: faust.App, topics: Topics, recent: Recent, places: Places, read: PeriodReader, board: Board,
+    stop: threading.Event,
+) -> None:  # fmt: skip
     watch = Watch(app, topics, recent, places, read)
     await app.start()
     try:

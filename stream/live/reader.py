@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from pathlib import Path
 
 import faust
 from faust.transport.drivers import aiokafka
@@ -41,11 +42,12 @@ def begin(broker: Mapping[str, object], topics: Topics, partitions: int, since: 
     return places
 
 
-def reader(connection: Connection, prefix: str, places: Places) -> faust.App:
+def reader(connection: Connection, prefix: str, places: Places, folder: Path) -> faust.App:
     """A Faust app that reads each partition from its place in `places`, now and after a rebalance.
 
     Its group is its own and commits nothing: nobody waits for one that was killed, and Kafka forgets the
-    group with it. It has no tables, declares no topics and serves no pages.
+    group with it. It has no tables, declares no topics and serves no pages; what Faust makes folders for goes
+    into `folder`.
     """
     app = faust.App(
         f"{prefix}live-{secrets.token_hex(4)}",
@@ -56,6 +58,7 @@ def reader(connection: Connection, prefix: str, places: Places) -> faust.App:
         topic_allow_declare=False,
         topic_disable_leader=True,
         store="memory://",
+        datadir=folder,
         web_enabled=False,
     )
 

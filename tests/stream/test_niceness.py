@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from stream.niceness import LEARNS
+
 pytestmark = pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="Linux only")
 
 #: A line of the process's own niceness and one of its session's, after it stood back.
@@ -32,10 +34,10 @@ def told(own_session: bool) -> tuple[int, str]:
 
 def test_a_worker_with_a_session_of_its_own_takes_the_session_with_it() -> None:
     niceness, session = told(own_session=True)
-    assert niceness == os.nice(0) + 5
+    assert niceness == os.nice(0) + LEARNS
     assert session.endswith(f" nice {niceness}")
 
 
 def test_one_that_a_shell_started_leaves_the_shell_s_session_alone() -> None:
     session = Path("/proc/self/autogroup").read_text().strip()  # nothing, in a container's first session
-    assert told(own_session=False) == (os.nice(0) + 5, session)
+    assert told(own_session=False) == (os.nice(0) + LEARNS, session)
