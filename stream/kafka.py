@@ -321,7 +321,7 @@ def between(client: Consumer, topic: str, partition: int, begin: int, end: int) 
 def spans(client: Consumer, topic: str, wanted: Mapping[int, tuple[int, int]]) -> dict[int, list[Message]]:
     """By partition the records at the offsets [begin, end); assigns the consumer to all of them together.
 
-    Raises: BrokerError: Kafka refuses, or gives nothing for too long.
+    Raises: BrokerError: Kafka refuses, has no such records, or gives nothing for too long.
     """
     found: dict[int, list[Message]] = {partition: [] for partition in wanted}
     missing = {partition: end for partition, (begin, end) in wanted.items() if begin < end}
@@ -344,9 +344,14 @@ def spans(client: Consumer, topic: str, wanted: Mapping[int, tuple[int, int]]) -
         if error is None and message.offset() < end:
             found[partition].append(message)
             deadline = time.monotonic() + PATIENCE
-        # A leader that was chosen a moment ago may tell of an end before the true one: that is no end.
         if message.offset() >= (end - 1 if error is None else end):
             del missing[partition]
+        elif error is not None:
+            # A leader that was chosen a moment ago may tell of an end before the true one, but not when it is
+            # asked for its offsets: then it refuses to say until it knows (KIP-207).
+            _, last = offsets(client, topic, partition)
+            if last < end:
+                raise BrokerError(f"partition {partition} of topic {topic} ends at offset {last}, not {end}")
     return found
 
 
