@@ -13,7 +13,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 LIBRARIES := $(addprefix serving/page/,uPlot.esm.js swagger-ui-bundle.js)
 
-.PHONY: help install demo test chaos fuzz check clean
+.PHONY: help install demo test chaos fuzz check reference clean
 help:
 	@echo "make install              everything the project needs, once (TORCH=cpu: torch's CPU build)"
 	@echo "make demo                 the whole loop on the synthetic shop, in about two minutes"
@@ -22,6 +22,7 @@ help:
 	@echo "make chaos                kill everything at every step, Kafka's nodes and Redis too (KILLS=66): the verdict in one line"
 	@echo "make fuzz                 bytes that nobody would send on purpose, to the API and every decoder (FUZZ=60 seconds in all)"
 	@echo "make check                lint and types"
+	@echo "make reference            docs/configuration.md, from the fields of the settings"
 	@echo "make clean                take away what the others made"
 
 install: $(INSTALLED) $(LIBRARIES)
@@ -59,6 +60,9 @@ check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+reference: install
+	$(BIN)/python -m asmg.reference > docs/configuration.md
 
 clean:
 	rm -rf .venv .asmg .mypy_cache .ruff_cache .pytest_cache .hypothesis serving/page/uPlot.* serving/page/swagger-ui*

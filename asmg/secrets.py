@@ -12,12 +12,12 @@ _UNSHOWN = ("redis", "kafka.options", "ingest.options", "ingest.registry", "stor
 #: The same of whatever is named like this, rightly or nearly, and of a section given whole that has one.
 _NAMED = re.compile(r"tok|secret|passw|^serving$")
 #: Settings that are secrets, by section.
-_SECRETS = {"redis": ("username", "password"), "serving": ("rank_token", "admin_token")}
+SECRETS = {"redis": ("username", "password"), "serving": ("rank_token", "admin_token")}
 
 
 def require_no_secret(given: Mapping[str, object], where: str) -> None:
     """Raises: ConfigurationError: there is a secret among these settings; where: what holds them."""
-    for section, secrets in _SECRETS.items():
+    for section, secrets in SECRETS.items():
         told = given.get(section)
         if not isinstance(told, Mapping):
             continue

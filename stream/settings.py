@@ -54,7 +54,7 @@ class KafkaSettings(Section):
     replication: int = Field(1, ge=1, description="replicas of topics that are made")
     options: dict[str, str | int | float | bool] = Field(
         default_factory=dict,
-        description="any librdkafka setting, passed through (security.protocol, ssl.ca.location, ...)",
+        description="any librdkafka setting, passed through (security.protocol, ssl.ca.location, …)",
     )
 
 
@@ -156,7 +156,7 @@ class StoreSettings(Section):
 class RedisSettings(Section):
     """`[redis]`: the copy of what is used now, in front of the durable store. Losing it loses nothing.
 
-    The URL with a password in it, the user and the password come from the environment alone (asmg/config.py).
+    The URL with a password in it, the user and the password come from the environment alone.
     """
 
     url: SecretStr = Field(
@@ -224,9 +224,10 @@ class SourceSettings(Section):
     click_values: tuple[str, ...] = Field(
         (), description="what it holds of a click; records with other values are left out"
     )
-    user: str = Field(min_length=1, description="path of the user's id")
+    user: str = Field(min_length=1, description="path of the user's id: a text, or a whole number")
     item: str = Field(
-        min_length=1, description="path of the item's id; with `items`, within each of them ('.': itself)"
+        min_length=1,
+        description="path of the item's id, alike; with `items`, within each of them ('.': itself)",
     )
     items: str = Field("", description="path of the list that a slate shows: an impression for each of it")
     impression: str = Field("", description="path of the impression's id, the same in impression and click")
@@ -238,9 +239,17 @@ class SourceSettings(Section):
         "ms",
         description="of a number since 1970; iso: a text like 2026-01-31T12:00:00Z, UTC where none is said",
     )
-    categories: str = Field("", description="path of the item's categories, as a list or a text; see `item`")
+    categories: str = Field(
+        "",
+        description="path of the item's categories, as a list or a text, within each of `items`; of more "
+        "than 64 the first are taken",
+    )
     separator: str = Field("|", min_length=1, description="between categories where they are one text")
-    start: str = Field("earliest", description="where to begin: earliest, latest, or a time like 2026-01-31")
+    start: str = Field(
+        "earliest",
+        description="where to begin the first time: earliest, latest, or a time like "
+        "2026-01-31T12:00:00Z, of Kafka's timestamps",
+    )
 
     @field_validator("start")
     @classmethod
@@ -285,13 +294,16 @@ class IngestSettings(Section):
     name: str = Field(
         "ingest",
         pattern=r"^[A-Za-z0-9._-]{1,100}$",
-        description="under which its place is remembered in events; another name begins anew",
+        description="under which its place is remembered in events, by one process; another name begins anew",
     )
     bootstrap: str = Field("", description="host:port of the Kafka with your topics; empty: that of [kafka]")
     options: dict[str, str | int | float | bool] = Field(
         default_factory=dict, description="librdkafka settings of that Kafka, where it is another"
     )
-    registry: str = Field("", description="http(s)://HOST:PORT of the schema registry, for avro")
+    registry: str = Field(
+        "",
+        description="http(s)://HOST:PORT of the schema registry, for avro; SSL_CERT_FILE names who signed it",
+    )
     on_gap: Literal["stop", "skip"] = Field(
         "stop", description="what to do where Kafka has deleted records before they were read"
     )
