@@ -37,6 +37,8 @@ from trainer.settings import TrainerSettings
 _PERIOD = Gauge("asmg_trainer_period", "Last period learnt")
 _AUC = Gauge("asmg_trainer_auc", "Prequential AUC of the last Θ on the period after it")
 _LOGLOSS = Gauge("asmg_trainer_logloss", "Prequential LogLoss of the last Θ on the period after it, nats")
+_EMA_AUC = Gauge("asmg_trainer_ema_auc", "Prequential AUC of the last average of the Θ")
+_EMA_LOGLOSS = Gauge("asmg_trainer_ema_logloss", "Prequential LogLoss of the last average of the Θ, nats")
 _SECONDS = Gauge("asmg_trainer_seconds", "Seconds the last period took", ["stage"])
 
 _log = logging.getLogger(__name__)
@@ -154,6 +156,9 @@ class Averaging:
             announced_at=now(),
         )
         self._last = self._logs.announce(mine, stop)
+        if measured:
+            _EMA_AUC.set(float("nan") if measured.auc is None else measured.auc)
+            _EMA_LOGLOSS.set(measured.logloss)
         if self._last is not None and self._last.parts != parts:
             self._adopt(self._last)
         return self._last is not None

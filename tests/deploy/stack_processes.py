@@ -22,7 +22,7 @@ from stack_file import ROOT, services
 from stream.broker.node import free_ports
 
 #: Ports that services have on the loopback that they share.
-PORTS = re.compile(r"\b(6379|8080|8081|9090|910[1-7])\b")
+PORTS = re.compile(r"\b(6379|8080|8081|9090|910[1-8])\b")
 #: Seconds a service may take to be healthy, compiling included, beside other tests on two cores.
 HEALTHY = 180.0
 

@@ -104,12 +104,12 @@ def test_what_the_workers_are_told_they_understand() -> None:
         for section, field in Settings.model_fields.items()
         for name in getattr(field.annotation, "model_fields", ())
     }
-    assert named - known == {"ASMG_HOME"}
+    assert named - known == {"ASMG_HOME", "ASMG_REGISTRY_USERNAME", "ASMG_REGISTRY_PASSWORD"}
 
 
 def test_all_workers_have_the_same_configuration() -> None:
     told = [one["environment"] for one in services().values() if (one.get("command") or [""])[0] == "asmg"]
-    assert len(told) == 8
+    assert len(told) == 9
     assert all(one == told[0] for one in told)
 
 

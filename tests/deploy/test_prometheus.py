@@ -18,4 +18,5 @@ def test_prometheus_scrapes_each_worker_at_its_default_port() -> None:
         "shadow": settings.trainer.shadow_metrics_port,
         "live": settings.live.metrics_port,
         "archive": settings.stream.archive_metrics_port,
+        "ingest": settings.ingest.metrics_port,
     }

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from confluent_kafka.admin import AdminClient, NewTopic
 from outside_tools import missing
 from stack_file import ROOT
 from stack_processes import Stack
@@ -21,7 +22,13 @@ from stream.errors import BrokerError
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
 #: What a user may set, here so that a short replay is enough.
-GIVEN = {"ASMG_STREAM_PERIOD_COUNT": "1000", "ASMG_METAGEN_K": "1"}
+OWN = "shop.clicks"
+SOURCE = {"topic": OWN, "kind": "click", "user": "user", "item": "sku", "time": "at"}
+GIVEN = {
+    "ASMG_STREAM_PERIOD_COUNT": "1000",
+    "ASMG_METAGEN_K": "1",
+    "ASMG_INGEST_SOURCES": json.dumps([SOURCE]),
+}
 #: Events of the shop: more than two periods.
 EVENTS = "2500"
 #: The test has a Kafka of its own, and no Grafana.
@@ -47,9 +54,14 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     client = Path(redis).with_name("redis-cli")
     programs = {"python": sys.executable, "redis-server": redis, "redis-cli": str(client)}
     stack = Stack(kafka.bootstrap, folder, programs, GIVEN)
-    yield stack
-    stack.kill()
-    kafka.stop()
+    try:
+        admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
+        for future in admin.create_topics([NewTopic(OWN, 1, 1)]).values():
+            future.result()
+        yield stack
+    finally:
+        stack.kill()
+        kafka.stop()
 
 
 def test_every_service_becomes_healthy_and_the_demo_is_served(stack: Stack) -> None:

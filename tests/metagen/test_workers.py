@@ -4,6 +4,7 @@ import threading
 import pytest
 import torch
 from memory_broker import PERIODS, TOPICS, Broker, Follower, Killed
+from prometheus_client import REGISTRY
 
 from metagen.rebuild import rebuild
 from metagen.settings import MetagenSettings
@@ -112,6 +113,8 @@ def test_the_average_is_announced_before_its_theta_and_scored_from_its_second_on
     average = of_kind(broker, "ema")
     assert average[1].score is None
     assert all(average[one].score is not None for one in range(2, 7))
+    assert REGISTRY.get_sample_value("asmg_trainer_ema_logloss") == average[6].score.logloss
+    assert REGISTRY.get_sample_value("asmg_trainer_ema_auc") == average[6].score.auc
     assert [average[one].trained for one in range(1, 7)] == list(range(1, 7))
     assert average[2].parents.keys() == {"period/2", "theta/1", "ema/1"}
     newest = read_theta(get_all(place.store, average[6])).named()
