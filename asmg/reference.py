@@ -21,6 +21,7 @@ from asmg.secrets import SECRETS
 from stream import log
 from stream.ingest.registry import PASSWORD, USERNAME
 from stream.settings import UNITS, milliseconds
+from stream.traces import ENDPOINTS
 
 HEAD = f"""\
 # Configuration
@@ -42,6 +43,7 @@ ENVIRONMENT = {
     log.FORM: "`json`: workers log a JSON object a line; else a line of text",
     USERNAME: "user of the schema registry (`ingest.registry`)",
     PASSWORD: "its password",
+    "OTEL_…": f"OpenTelemetry's own; `{ENDPOINTS[0]}` names a collector, which is told traces of periods",
     "AWS_…": "credentials of a bucket (`store.folder`), under the names that AWS' own tools read",
 }
 

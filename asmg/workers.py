@@ -15,7 +15,7 @@ from prometheus_client import start_http_server
 from asmg.broker import attached, require_answer
 from asmg.config import Settings
 from asmg.environment import SUPERVISED
-from stream import kafka, log
+from stream import kafka, log, traces
 from stream.signals import stop_on_signals
 from stream.store import Store, TieredStore, durable_store
 from stream.topics import Topics
@@ -75,6 +75,7 @@ def run_window(settings: Settings) -> None:
     from stream.window.worker import window
 
     stop = stop_event("window")
+    traces.set_up("window")
     with _topics(settings) as (broker, topics):
         window(broker, topics, durable_of(settings), settings.stream, stop)
 
@@ -93,6 +94,7 @@ def run_train(settings: Settings) -> None:
     from trainer.worker import train
 
     stop = stop_event("train")
+    traces.set_up("train")
     with _workplace(settings) as place:
         train(place, settings.trainer, stop)
 
@@ -102,6 +104,7 @@ def run_metagen(settings: Settings) -> None:
     from metagen.worker import generate
 
     stop = stop_event("metagen")
+    traces.set_up("metagen")
     with _workplace(settings) as place:
         generate(place, settings.trainer, settings.metagen, stop)
 
@@ -120,6 +123,7 @@ def run_serve(settings: Settings) -> None:
     from serving.worker import serve
 
     stop = stop_event("serve")
+    traces.set_up("serve")
     with _workplace(settings) as place:
         serve(place, settings.stream, settings.trainer, settings.serving, stop)
 

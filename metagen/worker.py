@@ -22,7 +22,7 @@ from metagen.gate import Challenger, Decision, decide, refusal
 from metagen.generators import generator_of
 from metagen.periods import MetaModel, PastPeriod
 from metagen.settings import MetagenSettings
-from stream import log
+from stream import log, traces
 from stream.niceness import GENERATES, stand_back
 from stream.records import Announcement, Kind, Manifest, Serve, now
 from trainer.announced import Announced
@@ -115,6 +115,8 @@ def generate(
                 if logs.decide(serve, stop) is None:
                     return
                 _report(logs.announced, period, decision, watch.seconds, settings.gate_jump)
+                served = f"{decision.kind}/{period}"
+                traces.work_done(manifest, "metagen", watch.began, watch.seconds, version=served)
     finally:
         server.shutdown()
         server.server_close()

@@ -16,7 +16,7 @@ from serving.canary import challenger_of
 from serving.fetch import fetch
 from serving.health import Standing
 from serving.words import Words
-from stream import log
+from stream import log, traces
 from stream.errors import AsmgError, CorruptRecord
 from stream.records import Announcement, Kind, Serve, decode
 from stream.store import Store
@@ -132,7 +132,7 @@ class Succession:
         announced = self.announced.model(*name)
         if announced is None or self._clock() < self._retry_at.get(name, 0.0):
             return False
-        began = time.perf_counter()
+        began, at = time.perf_counter(), time.time_ns()
         try:
             bundle = Bundle(fetch(self._store, announced, self._trainer))
             held = word.held_by is not None
@@ -149,6 +149,9 @@ class Succession:
             swap = Swap(word.period, word.kind, word.version, standing.since, seconds, awaited)
             self.swaps.setdefault(word.period, swap)
             self._rows = None
+            manifest = self.announced.manifest(word.period)
+            if awaited and manifest is not None:
+                traces.work_done(manifest, "swap", at, {}, version=name_of(word))
         metrics.SWAPS.inc()
         metrics.SWAP_SECONDS.observe(seconds)
         metrics.VERSION.set(word.version)

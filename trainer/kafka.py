@@ -167,6 +167,7 @@ class Stopwatch:
     """Seconds by stage, each since the lap before."""
 
     def __init__(self) -> None:
+        self.began = time.time_ns()  # wall clock
         self.seconds: dict[str, float] = {}
         self._last = time.perf_counter()
 

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from prometheus_client import Gauge, start_http_server
 
-from stream import log
+from stream import log, traces
 from stream.live.drift import distance
 from stream.niceness import LEARNS, stand_back
 from stream.records import Announcement, Drift, Manifest, Score, now
@@ -96,6 +96,7 @@ def train(place: Workplace, settings: TrainerSettings, stop: threading.Event) ->
                     model = restored(place, settings, device, logs.announced, accepted)
                 last = accepted
                 _report(mine, measured)
+                traces.work_done(manifest, "train", watch.began, watch.seconds, version=name_of(mine))
     finally:
         server.shutdown()
         server.server_close()

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 from prometheus_client import Counter, Gauge
 
-from stream import kafka
+from stream import kafka, traces
 from stream.close.batches import Batch, Reached, read_batch
 from stream.close.cut import Cut, Cutter
 from stream.close.idle import Stillness
@@ -140,6 +140,8 @@ class Closer:
                 f"period {mine.period} was closed otherwise by somebody else: is another version of asmg, or "
                 f"another log, at work under {self._topics.prefix}*?"
             )
+        if accepted is not None and accepted.closed_at == mine.closed_at:
+            traces.period_closed(accepted)
         _PERIOD.set(mine.period)
         _SAMPLES.set(mine.count)
 

@@ -11,6 +11,7 @@ import httpx
 import numpy as np
 import pyarrow as pa
 import pytest
+from collector import Collector, Span, collecting
 from waiting import until
 
 from stream import kafka
@@ -34,11 +35,21 @@ SETTINGS = {
     "ASMG_METAGEN_TAU": "1",
     "ASMG_METAGEN_K": "1",
     "ASMG_SERVING_PORT": "0",
+    "OTEL_BSP_SCHEDULE_DELAY": "200",
 } | {f"ASMG_{worker}_METRICS_PORT": "0" for worker in ("STREAM", "TRAINER", "METAGEN", "SERVING")}
 
 
 @pytest.fixture(scope="module")
-def shop(bootstrap: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple["Shop", str]]:
+def collector() -> Iterator[Collector]:
+    """What the workers tell of periods."""
+    with collecting() as collector:
+        yield collector
+
+
+@pytest.fixture(scope="module")
+def shop(
+    bootstrap: str, collector: Collector, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple["Shop", str]]:
     """A shop's producer, and the address of the API; the four workers run while the tests last."""
     home = tmp_path_factory.mktemp("loop")
     prefix, port = f"test-loop-{uuid.uuid4().hex[:8]}.", home / "port"
@@ -47,6 +58,7 @@ def shop(bootstrap: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[t
         "ASMG_KAFKA_PREFIX": prefix,
         "ASMG_HOME": str(home),
         "ASMG_SERVING_PORT_FILE": str(port),
+        "OTEL_EXPORTER_OTLP_ENDPOINT": collector.address,
     }
     running = [
         subprocess.Popen([sys.executable, "-m", "asmg", worker], env=os.environ | SETTINGS | told)
@@ -113,6 +125,35 @@ def test_events_of_a_shop_bring_newer_models_within_seconds(shop: tuple[Shop, st
     until(lambda: len(periods()) >= 4 and periods()[3]["served"])
     assert [one["samples"] for one in periods()[:4]] == [PERIOD] * 4
     assert periods()[3]["star"] is not None
+
+
+def test_what_four_processes_did_for_a_period_is_one_trace(
+    shop: tuple[Shop, str], collector: Collector
+) -> None:
+    producer, address = shop
+    producer.open_for(PERIOD + 30)
+    until(lambda: version(address) >= 2)
+    told_by = {"window": "period", "train": "train", "metagen": "metagen", "serve": "swap"}
+    wanted = {(f"asmg-{worker}", name) for worker, name in told_by.items()}
+
+    def whole() -> dict[str, Span] | None:
+        """By name, those of a period that all have told of."""
+        for period in range(2, 20):
+            found = [one for one in list(collector.spans) if one.told["asmg.period"] == period]
+            if {(one.service, one.name) for one in found} >= wanted:
+                return {one.name: one for one in found}
+        return None
+
+    until(whole)
+    spans = whole()
+    assert spans is not None
+    assert len({one.trace for one in spans.values()}) == 1
+    assert {spans[name].below for name in ("train", "metagen", "swap")} == {spans["period"].id}
+    assert spans["period"].below == ""
+    assert {f"train {stage}" for stage in ("read", "score", "train", "write")} <= spans.keys()
+    assert {f"metagen {stage}" for stage in ("read", "wait", "sweep")} <= spans.keys()
+    assert {one.told["asmg.samples"] for one in spans.values()} == {PERIOD}
+    assert spans["period"].ended <= spans["metagen"].began <= spans["swap"].ended
 
 
 def test_what_was_ranked_goes_back_to_the_stream_when_asked_to(shop: tuple[Shop, str]) -> None:
