@@ -214,6 +214,16 @@ class _Windower:
         )
         _LAG.labels(name).set(max(0, end - place.offset))
 
+    def _hide(self, place: _Place) -> None:
+        """Whoever has the partition now tells of it, and sums over workers count it once."""
+        name = str(place.number)
+        for gauge in (_NUMBER, _WATERMARK, _LAG):
+            with suppress(KeyError):  # nothing of it was read, so nothing was told
+                gauge.remove(name)
+        for became in place.reached.counts:
+            with suppress(KeyError):
+                _EVENTS.remove(name, became)
+
     def _save(self, place: _Place) -> None:
         began = place.saved_at = time.monotonic()
         if place.offset == place.chain.offset:
@@ -244,7 +254,7 @@ class _Windower:
 
     def _lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         for one in partitions:
-            del self._places[one.partition]
+            self._hide(self._places.pop(one.partition))
             self._fresh.pop(one.partition, None)  # whoever has it next, perhaps this worker, reads it again
         consumer.incremental_unassign(partitions)
         if 0 not in self._places and self._closer is not None:

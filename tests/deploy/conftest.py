@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable
+from fcntl import LOCK_EX, flock
 from pathlib import Path
 
 import pytest
@@ -39,11 +41,33 @@ def promtool() -> Run:
 @pytest.fixture(scope="session")
 def compose_loader(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Compose's own loader (tests/deploy/compose): tells a project as JSON, or what is wrong with it."""
+    return _built("compose", ".", tmp_path_factory.mktemp("compose") / "compose")
+
+
+@pytest.fixture(scope="session")
+def kustomize(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """What `kubectl apply --kustomize` would send."""
+    program = tmp_path_factory.mktemp("kustomize") / "kustomize"
+    return _built("kubernetes", "sigs.k8s.io/kustomize/kustomize/v5", program)
+
+
+@pytest.fixture(scope="session")
+def kubeconform(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Holds manifests to schemas, here to those in tests/deploy/kubernetes/schemas."""
+    program = tmp_path_factory.mktemp("kubeconform") / "kubeconform"
+    check = _built("kubernetes", "github.com/yannh/kubeconform/cmd/kubeconform", program)
+    schemas = Path(__file__).parent / "kubernetes" / "schemas" / "{{.ResourceKind}}{{.KindSuffix}}.json"
+    return lambda *more, **where: check("-strict", "-schema-location", str(schemas), *more, **where)
+
+
+def _built(module: str, package: str, program: Path) -> Run:
+    """A program of a Go module in tests/deploy, whose go.sum says what it is made of."""
     go = shutil.which("go")
     if go is None:
-        missing("no go here to build Compose's loader with")
-    program = tmp_path_factory.mktemp("compose") / "compose"
-    built = run(str(go), "build", "-o", str(program), ".", cwd=Path(__file__).parent / "compose")
+        missing(f"no go here to build {program.name} with")
+    with (Path(tempfile.gettempdir()) / "asmg-go-build").open("w") as turn:
+        flock(turn, LOCK_EX)  # of several processes of tests one compiles, and the others find it done
+        built = run(str(go), "build", "-o", str(program), package, cwd=Path(__file__).parent / module)
     if built.returncode:
-        missing(f"Compose's loader cannot be built: {built.stderr}")
+        missing(f"{program.name} cannot be built: {built.stderr}")
     return lambda *more, **where: run(str(program), *more, **where)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from prometheus_client import REGISTRY
 from working import at_work
 
 from stream import kafka
@@ -112,6 +113,11 @@ def end(broker: dict[str, object], topics: Topics, watermark: int, partitions: i
     writer.flush()
 
 
+def lag(partition: int) -> float | None:
+    """What this process tells of a partition."""
+    return REGISTRY.get_sample_value("asmg_window_lag_events", {"partition": str(partition)})
+
+
 def test_events_become_a_period_whose_samples_can_be_read_back(begin, tmp_path):
     broker, topics = begin()
     shown = [
@@ -141,6 +147,8 @@ def test_events_become_a_period_whose_samples_can_be_read_back(begin, tmp_path):
         settings, period = manifests(broker, topics, ended)
         dead = Reader(broker, topics.dead_letters).until(bool)
         told = Reader(broker, topics.histories, 4).until(lambda found: len({one.key() for one in found}) == 5)
+        assert {lag(one) for one in range(4)} == {0.0}
+    assert {lag(one) for one in range(4)} == {None}  # who has given a partition away tells of it no more
     assert settings.settings == SETTINGS.shape()
     assert (period.count, period.positives) == (50, 17)
     assert period.counts == {
