@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from asmg.dead.commands import dead_letters
 from asmg.flags import Data, Dataset, Events, Home, Json, Pace, Set, Since, Speed, Until
 from asmg.models.commands import models
 from stream.errors import AsmgError
@@ -28,6 +29,7 @@ app.add_typer(bench, name="bench")
 datasets = typer.Typer(no_args_is_help=True, help="Public data sets to run it on.")
 app.add_typer(datasets, name="data")
 app.add_typer(models, name="models")
+app.add_typer(dead_letters, name="dead-letters")
 
 
 @app.callback()

@@ -16,12 +16,14 @@ from rich.console import Console
 
 from asmg import staging
 from asmg.broker import Attachment, require_answer
+from asmg.caller import Caller
 from asmg.config import Settings
 from asmg.home import Told, begin, claimed, recall, remember
 from asmg.options import pace_of, settings_of, source_of, speed_of
 from asmg.progress import Progress
 from asmg.run import Asked, Ending, Input, Run
 from asmg.supervise import Supervisor, Worker
+from serving.certificate import require_startable
 from stream import kafka
 from stream.errors import ConfigurationError
 
@@ -50,6 +52,7 @@ def demo(options: Options) -> int:
     with claimed(home) as lock:
         told = _told(options, home)
         settings = settings_of(told.sets, home)
+        require_startable(settings.serving)
         _require_same_kafka(settings, told, options.resume)
         source = _read(told, settings)
         sets = (*told.sets, *_staged(settings, told, source))
@@ -76,7 +79,8 @@ def demo(options: Options) -> int:
             going_on = "asmg demo --resume" + (f" --home {options.home}" if options.home else "")
             ending = Ending(options.json, options.keep, going_on)
             shadows = settings.trainer.shadow
-            run = Run(ending, source, ports, shadows, attachment, topics, supervisor, progress, asked)
+            caller = Caller.of(settings.serving)
+            run = Run(ending, source, ports, caller, shadows, attachment, topics, supervisor, progress, asked)
             try:
                 return run(_workers(options, told, home, sets, ports))
             finally:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 
+from asmg.caller import Caller
 from asmg.config import Settings
 from asmg.home import MARKER
 from asmg.watch import state_at
@@ -15,7 +16,7 @@ from serving.state import State
 from stream.records import now
 
 #: What serving logs once it listens.
-_SAID = re.compile(rb"serving on http://([\w.:]+):(\d+)\b")
+_SAID = re.compile(rb"serving on (https?)://([\w.:]+):(\d+)\b")
 
 _UNKNOWN = "serving.port is 0, and no serving.port_file tells which it took"
 
@@ -44,13 +45,14 @@ class Hearing:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._caller = Caller.of(settings.serving)
         self._last = Heard()
 
     def ask(self, closed_at: Mapping[int, int]) -> Heard:
         """What it says now. closed_at: by period, as Kafka tells; another loop's serving is not heard."""
         silent: Heard | None = None
         for address in self._where():
-            heard = _ask(address, closed_at)
+            heard = _ask(self._caller, address, closed_at)
             if heard.state is not None:
                 self._last = replace(heard, before=heard.state, before_at=now())
                 return self._last
@@ -69,21 +71,21 @@ class Hearing:
 
 def addresses(settings: Settings) -> Iterator[str]:
     """By the file that is told the port, by a demo's log, by the settings."""
-    serving = settings.serving
+    serving, caller = settings.serving, Caller.of(settings.serving)
     if serving.port_file is not None and (port := _read(serving.port_file).strip()).isdigit():
-        yield _address(serving.host, int(port))
+        yield caller.address(serving.host, int(port))
     if (settings.home / MARKER).exists():  # a demo takes another port where its own is not free
-        for host, port in _SAID.findall(_read(settings.home / "logs" / "serve.log"))[-1:]:
-            yield _address(host.decode(), int(port))
+        for scheme, host, at in _SAID.findall(_read(settings.home / "logs" / "serve.log"))[-1:]:
+            yield caller.address(host.decode(), int(at), scheme.decode())
     if serving.port:
-        yield _address(serving.host, serving.port)
+        yield caller.address(serving.host, serving.port)
 
 
-def _ask(address: str, closed_at: Mapping[int, int]) -> Heard:
+def _ask(caller: Caller, address: str, closed_at: Mapping[int, int]) -> Heard:
     try:
-        state = state_at(address)
+        state = state_at(address, caller)
     except HTTPError as error:
-        return Heard(address, trouble=f"status {error.code}")
+        return Heard(address, trouble=caller.refused(error))
     except OSError as error:
         return Heard(address, trouble=_why(error))
     except ValueError:
@@ -104,10 +106,6 @@ def _why(error: OSError) -> str:
     reason = error.reason if isinstance(error, URLError) else error
     told = reason.strerror if isinstance(reason, OSError) else None
     return told.lower() if told else str(reason)
-
-
-def _address(host: str, port: int) -> str:
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _read(path: Path) -> bytes:

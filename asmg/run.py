@@ -18,6 +18,7 @@ import msgspec
 
 from asmg import report
 from asmg.broker import Attachment
+from asmg.caller import Caller
 from asmg.errors import Unaccounted, WorkerFailed
 from asmg.memory import Peak
 from asmg.produced import produced
@@ -87,6 +88,7 @@ class Run:
         ending: Ending,
         source: Input,
         ports: Mapping[str, int],
+        caller: Caller,
         shadows: Sequence[str],
         attachment: Attachment,
         topics: Topics,
@@ -98,7 +100,7 @@ class Run:
         self._supervisor, self._progress, self._asked = supervisor, progress, asked
         self._shadows = shadows
         self._ports = {name: port for name, port in ports.items() if name != "replay"}
-        self._page = f"http://127.0.0.1:{ports['serve']}"
+        self._page, self._caller = caller.address("127.0.0.1", ports["serve"]), caller
         self._replay = f"http://127.0.0.1:{ports['replay']}/metrics"
         self._archive = f"http://127.0.0.1:{ports['archive']}/metrics" if "archive" in ports else None
         self._memory, self._kafka_memory = Peak(), Peak()
@@ -114,7 +116,7 @@ class Run:
             f" (logs in {self._supervisor.log('*').parent})"
         )
         try:
-            with Watch(self._attachment.broker, self._topics, self._page) as watch:
+            with Watch(self._attachment.broker, self._topics, self._page, self._caller) as watch:
                 with self._progress:
                     self._start(workers)
                     while not self._asked and not self._look(watch):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from stream.errors import ConfigurationError
 
@@ -11,24 +11,43 @@ from stream.errors import ConfigurationError
 _UNSHOWN = ("redis", "kafka.options", "ingest.options", "ingest.registry", "store.folder")
 #: The same of whatever is named like this, rightly or nearly, and of a section given whole that has one.
 _NAMED = re.compile(r"tok|secret|passw|^serving$")
-#: Settings that are secrets, by section.
-SECRETS = {"redis": ("username", "password"), "serving": ("rank_token", "admin_token")}
+#: Settings that are secrets, by section, and what the environment calls them.
+SECRETS = {
+    "redis": {"username": "ASMG_REDIS_USERNAME", "password": "ASMG_REDIS_PASSWORD"},
+    "serving": {"rank_token": "ASMG_SERVING_RANK_TOKEN", "admin_token": "ASMG_SERVING_ADMIN_TOKEN"},
+    "ingest": dict.fromkeys(("username", "registry_username"), "ASMG_REGISTRY_USERNAME")
+    | dict.fromkeys(("password", "registry_password"), "ASMG_REGISTRY_PASSWORD"),
+}
+#: What shows that redis.url holds one.
+_IN_URL = re.compile(r"@|password=|username=")
+#: Of librdkafka's settings those that are secrets: passwords, passphrases, client secrets, keys as PEM.
+_OF_KAFKA = re.compile(r"passw|passphrase|secret|key\.pem$")
 
 
 def require_no_secret(given: Mapping[str, object], where: str) -> None:
     """Raises: ConfigurationError: there is a secret among these settings; where: what holds them."""
-    for section, secrets in SECRETS.items():
-        told = given.get(section)
+    for section, told in given.items():
         if not isinstance(told, Mapping):
             continue
-        found = [name for name in secrets if name in told]
-        if section == "redis" and re.search(r"@|password=|username=", str(told.get("url", ""))):
-            found.append("url")
-        if found:
+        for name, variable in _found(section, told):
             raise ConfigurationError(
-                f"{section}.{found[0]} of {where} holds what only the environment may: "
-                f"set ASMG_{section.upper()}_{found[0].upper()} there, and take it away here"
+                f"{section}.{name} of {where} holds what only the environment may: "
+                f"set {variable} there, and take it away here"
             )
+
+
+def _found(section: str, told: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """Each secret in a section, and what to set in its stead; in options by name, which is not a secret."""
+    for name, variable in SECRETS.get(section, {}).items():
+        if name in told:
+            yield name, variable
+    if section == "redis" and _IN_URL.search(str(told.get("url", ""))):
+        yield "url", "ASMG_REDIS_URL"
+    options = told.get("options")
+    if isinstance(options, Mapping):
+        for name in options:
+            if _OF_KAFKA.search(str(name)):
+                yield "options", f'ASMG_{section.upper()}_OPTIONS=\'{{"{name}": "…"}}\''
 
 
 def shown(setting: str, given: object) -> str:

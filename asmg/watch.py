@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import re
-import urllib.request
 from collections.abc import Mapping
-from http.client import HTTPException
 from types import TracebackType
 
 import msgspec
 
+from asmg.caller import ANYBODY, Caller
 from serving.board import Row, Swap, rows
 from serving.health import Standing
 from serving.state import State
@@ -19,22 +18,22 @@ from stream.records import Manifest
 from stream.topics import Topics
 from trainer.announced import Announced
 
-#: Seconds a worker may take to say how it stands; it is asked again soon.
-PATIENCE = 2.0
-
-#: Workers are on this machine: a proxy that the environment names is not asked for them.
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
 
 class Watch:
     """Follows the topics of periods and models from their beginning, and asks serving at its `page`."""
 
-    def __init__(self, broker: Mapping[str, object], topics: Topics, page: str | None = None) -> None:
+    def __init__(
+        self,
+        broker: Mapping[str, object],
+        topics: Topics,
+        page: str | None = None,
+        caller: Caller = ANYBODY,
+    ) -> None:
         self.announced = Announced(topics)
         self.swaps: dict[int, Swap] = {}
         self.serving: Standing | None = None  # what answers now
         self.sentence = ""
-        self._page = page
+        self._page, self._caller = page, caller
         self._follower = kafka.Follower(broker, self.announced.followed)
 
     def __enter__(self) -> Watch:
@@ -55,7 +54,7 @@ class Watch:
         self._take(0.0)
         if self._page is not None:
             with contextlib.suppress(OSError, ValueError):
-                self.hear(state_at(self._page))
+                self.hear(state_at(self._page, self._caller))
 
     def hear(self, state: State) -> None:
         """What serving said. What an earlier serving process took into service is not forgotten."""
@@ -81,19 +80,15 @@ class Watch:
             self.announced.take(message.topic(), message.value())
 
 
-def fetch(address: str) -> str:
+def fetch(address: str, caller: Caller = ANYBODY) -> str:
     """What a worker answers. Raises: OSError: it does not, or not in time."""
-    try:
-        with _DIRECT.open(address, timeout=PATIENCE) as answer:
-            return str(answer.read().decode())
-    except HTTPException as error:
-        raise ConnectionError("no HTTP is spoken") from error
+    return caller.fetch(address)
 
 
-def state_at(address: str) -> State:
+def state_at(address: str, caller: Caller = ANYBODY) -> State:
     """What serving at an address tells. Raises: OSError: nothing; ValueError: what is no state of serving."""
     try:
-        return msgspec.json.decode(fetch(f"{address}/state"), type=State)
+        return msgspec.json.decode(fetch(f"{address}/state", caller), type=State)
     except msgspec.DecodeError as error:
         raise ValueError("this is no state of serving") from error
 

@@ -120,6 +120,9 @@ def run_shadow(settings: Settings) -> None:
 
 def run_serve(settings: Settings) -> None:
     """Answer over HTTP with what the gate says. Raises: AsmgError."""
+    from serving.certificate import require_startable
+
+    require_startable(settings.serving)  # before a Kafka is started or waited for, and before torch is loaded
     from serving.worker import serve
 
     stop = stop_event("serve")

@@ -6,7 +6,7 @@ import logging
 import ssl
 from pathlib import Path
 
-from serving.settings import ServingSettings
+from serving.settings import ServingSettings, require_guarded
 from stream.errors import ConfigurationError
 
 _log = logging.getLogger(__name__)
@@ -43,6 +43,16 @@ class Certificate:
 
     def _changed_at(self) -> list[int]:
         return [file.stat().st_mtime_ns if file.exists() else 0 for file in self._files]
+
+
+def require_startable(settings: ServingSettings) -> None:
+    """What can be said before anything is waited for.
+
+    Raises: ConfigurationError: others can reach the address and no token is set, or the certificate that is
+    set cannot be used.
+    """
+    require_guarded(settings)
+    Certificate.of(settings)
 
 
 def _context(cert: Path, key: Path) -> ssl.SSLContext:

@@ -18,14 +18,14 @@ from prometheus_client import start_http_server
 from serving import metrics
 from serving.board import Row
 from serving.canary import Canary
-from serving.certificate import Certificate
+from serving.certificate import require_startable
 from serving.channel import Report, begin
 from serving.clicks import Clicks
 from serving.crew import Crew
 from serving.health import NAMES, Standing, health
 from serving.intake import Intake
 from serving.moments import KEPT, Moments, thinned
-from serving.settings import ServingSettings, is_loopback, require_guarded
+from serving.settings import ServingSettings, is_loopback
 from serving.state import NOTHING, Lag, Moment, State, Taken, describe
 from serving.succession import Succession
 from serving.tally import Sums
@@ -57,8 +57,8 @@ def serve(
     Raises: ConfigurationError: others can reach the address and no token is set, or it is taken, or the
     certificate cannot be used. AsmgError: Kafka fails.
     """
-    require_guarded(settings)
-    if Certificate.of(settings) is None and not is_loopback(settings.host):
+    require_startable(settings)
+    if settings.cert_file is None and not is_loopback(settings.host):
         _log.warning(
             "tokens come without TLS: set serving.cert_file, or have a proxy that speaks it before this"
         )

@@ -310,27 +310,19 @@ class IngestSettings(Section):
     metrics_port: int = Field(9108, ge=0, le=65535, description="Prometheus, on 127.0.0.1; 0: any free port")
     sources: tuple[SourceSettings, ...] = Field((), description="a table for each topic, or kind of record")
 
-    @model_validator(mode="before")
+    @field_validator("registry", mode="before")
     @classmethod
-    def _no_secret(cls, given: object) -> object:
+    def _plain_address(cls, registry: object) -> object:
         """Raises: ConfigurationError, and not a ValueError: that would show what was given."""
-        if isinstance(given, dict):
-            for name in ("username", "password", "registry_username", "registry_password"):
-                if name in given:
-                    raise ConfigurationError(
-                        f"ingest.{name} is what only the environment may hold: "
-                        "set ASMG_REGISTRY_USERNAME and ASMG_REGISTRY_PASSWORD, and take it away here"
-                    )
-            if registry := given.get("registry"):
-                parts = _split(str(registry))
-                if parts is None or parts.scheme not in ("http", "https") or not parts.netloc:
-                    raise ConfigurationError("ingest.registry: http://HOST:PORT or https:// is expected")
-                if "@" in parts.netloc:
-                    raise ConfigurationError(
-                        "ingest.registry holds credentials, which only the environment may: "
-                        "set ASMG_REGISTRY_USERNAME and ASMG_REGISTRY_PASSWORD"
-                    )
-        return given
+        parts = _split(str(registry)) if registry else None
+        if registry and (
+            parts is None or parts.scheme not in ("http", "https") or not parts.netloc or "@" in parts.netloc
+        ):
+            raise ConfigurationError(
+                "ingest.registry: http://HOST:PORT or https:// is expected, without credentials: those are "
+                "ASMG_REGISTRY_USERNAME and ASMG_REGISTRY_PASSWORD in the environment"
+            )
+        return registry
 
     @field_validator("options", mode="before")
     @classmethod

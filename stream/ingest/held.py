@@ -5,6 +5,7 @@ from __future__ import annotations
 from confluent_kafka import Consumer
 
 from stream import kafka
+from stream.dead.letters import REPLAYED
 from stream.ingest.marks import Mark, Place, Tail, decoded, source_of
 from stream.topics import Topics
 
@@ -46,7 +47,7 @@ def _tail(client: Consumer, topic: str, partition: int, name: bytes) -> Tail:
             source = kafka.header(message, "source") or b""
             if source == name and (places := kafka.header(message, "places")) is not None:
                 mark, fresh = decoded(places), {}
-            elif source.startswith(name + b"/"):
+            elif source.startswith(name + b"/") and kafka.header(message, REPLAYED) is None:
                 row = int(kafka.header(message, "row") or b"-1")
                 fresh[source] = max(row, fresh.get(source, -1))
         rows = {one: max(rows.get(one, -1), fresh.get(one, -1)) for one in rows | fresh}

@@ -30,6 +30,7 @@ from confluent_kafka import KafkaError, Message, TopicPartition
 from prometheus_client import Counter, Gauge, start_http_server
 
 from stream import kafka
+from stream.dead.letters import headers_of, shortened
 from stream.errors import BrokerError
 from stream.ingest import held
 from stream.ingest.mapping import SLATE, Mapped
@@ -54,9 +55,6 @@ MARK_EVERY, MARK_AFTER = 1.0, 20_000
 
 #: Seconds between two looks for partitions that a topic has got.
 LOOK_EVERY = 30.0
-
-#: Of a record that could not be used so many bytes are kept: a topic takes no more in one record.
-DEAD_BYTES = 900_000
 
 #: KB that librdkafka fetches ahead of each partition.
 PREFETCH = 4_096
@@ -94,7 +92,7 @@ class _Taken(NamedTuple):
 
     offset: int
     mapped: Mapped
-    value: bytes | None  # where it is for the dead letters
+    message: Message | None  # where it is for the dead letters
 
 
 class _Ingest:
@@ -189,7 +187,7 @@ class _Ingest:
         mapped = self._mapped(message)
         ahead = now() + self._stream.max_skew
         at = max((one.ts for one in mapped.events if one.ts <= ahead), default=NEVER)
-        self._merge.add(place, at, _Taken(offset, mapped, message.value() if mapped.reason else None))
+        self._merge.add(place, at, _Taken(offset, mapped, message if mapped.reason else None))
         self._read[place] = offset + 1
 
     def _mapped(self, message: Message) -> Mapped:
@@ -248,18 +246,13 @@ class _Ingest:
     def _bury(self, place: Place, one: _Taken) -> None:
         if one.offset <= self._dead_floors.get(place, -1):
             return
-        value = one.value
-        headers = [
-            ("reason", one.mapped.reason.encode(errors="replace")),
-            ("topic", place[0].encode()),
-            ("partition", b"%d" % place[1]),
-            ("offset", b"%d" % one.offset),
-            ("source", self._sources[place]),
-        ]
-        if value is not None and len(value) > DEAD_BYTES:
-            headers.append(("cut", b"%d" % len(value)))
-            value = value[:DEAD_BYTES]
-        self._writer.write(self._topics.dead_letters, value, headers=headers)
+        assert one.message is not None
+        record, written = record_of(one.message, None), list(map(_encode, one.mapped.events))
+        headers, whole = headers_of(
+            one.mapped.reason, place, one.offset, self._sources[place], record, written
+        )
+        value, cut = shortened(one.message.value(), whole)
+        self._writer.write(self._topics.dead_letters, value, headers=[*headers, *cut])
 
     def _mark(self) -> None:
         """Once everything so far is acknowledged, say so in every partition. Raises: BrokerError."""

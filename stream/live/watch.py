@@ -12,6 +12,7 @@ from faust.types import TP, Message, StreamT
 
 from stream.close.batches import reached
 from stream.close.manifests import Manifests
+from stream.dead.marks import HEADER
 from stream.errors import AsmgError, CorruptRecord
 from stream.live.drift import Popularity, drift, popularity
 from stream.live.fates import Fates, of_period
@@ -112,8 +113,9 @@ class Watch:
 
     async def _dead_letters(self, stream: StreamT[bytes]) -> None:
         async for message in self._new(stream):
-            reason = self._reasons.name(dict(message.headers or ()).get("reason"))
-            self._recent.dead_letter(reason, _ms(message))
+            headers = dict(message.headers or ())
+            if HEADER not in headers:
+                self._recent.dead_letter(self._reasons.name(headers.get("reason")), _ms(message))
 
     def _behind(self) -> float:
         """Records of `events` that are in Kafka and not here; NaN while Kafka has not told."""

@@ -39,14 +39,6 @@ def test_tables_of_asmg_toml_are_read_and_a_wrong_one_is_named(tmp_path, monkeyp
         settings_of(None)
 
 
-def test_the_registry_s_password_is_refused_in_the_file_and_not_shown(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "asmg.toml").write_text('[ingest]\nregistry_password = "hunter2"\n')
-    with pytest.raises(ConfigurationError, match="ASMG_REGISTRY_PASSWORD") as error:
-        settings_of(None)
-    assert "hunter2" not in str(error.value)
-
-
 def test_a_check_that_found_nothing_is_drawn_too():
     nothing = {"topics": [], "join": {}, "warnings": [], "usable": False, "proposed": None}
     parts = list(drawn(nothing | {"not_understood": {"t": "it holds no record"}}))

@@ -86,6 +86,45 @@ def test_a_token_comes_from_the_environment_alone_and_is_never_shown(
     assert getattr(load().serving, name) is None
 
 
+@pytest.mark.parametrize("name", ["registry_password", "password", "registry_username", "username"])
+def test_the_registry_s_password_is_refused_in_the_file_and_a_flag(tmp_path: Path, name: str) -> None:
+    variable = f"ASMG_REGISTRY_{name.rpartition('_')[2].upper()}"
+    (tmp_path / "asmg.toml").write_text(f'[ingest]\n{name} = "{SECRET}"\n')
+    with pytest.raises(ConfigurationError, match=rf"^ingest\.{name} of asmg\.toml .*{variable}") as caught:
+        load()
+    assert SECRET not in str(caught.value)
+    (tmp_path / "asmg.toml").unlink()
+    with pytest.raises(ConfigurationError, match=f"a flag .*{variable}"):
+        settings_of([f"ingest.{name}={SECRET}"])
+
+
+@pytest.mark.parametrize("section", ["kafka", "ingest"])
+@pytest.mark.parametrize(
+    "option", ["sasl.password", "ssl.key.password", "ssl.key.pem", "sasl.oauthbearer.client.secret"]
+)
+def test_a_secret_among_kafka_s_options_comes_from_the_environment_and_joins_those_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, section: str, option: str
+) -> None:
+    variable = f"ASMG_{section.upper()}_OPTIONS"
+    plain = '"sasl.mechanism" = "PLAIN", "ssl.key.location" = "/key.pem"'
+    (tmp_path / "asmg.toml").write_text(f'[{section}]\noptions = {{ {plain}, "{option}" = "{SECRET}" }}\n')
+    with pytest.raises(
+        ConfigurationError, match=rf"^{section}\.options of asmg\.toml .*{variable}"
+    ) as caught:
+        load()
+    assert option in str(caught.value)
+    assert SECRET not in str(caught.value)
+    (tmp_path / "asmg.toml").write_text(f"[{section}]\noptions = {{ {plain} }}\n")
+    with pytest.raises(ConfigurationError, match=f"a flag .*{variable}"):
+        settings_of([f'{section}.options={{"{option}": "{SECRET}"}}'])
+    monkeypatch.setenv(variable, f'{{"{option}": "{SECRET}"}}')
+    assert getattr(load(), section).options == {
+        "sasl.mechanism": "PLAIN",
+        "ssl.key.location": "/key.pem",
+        option: SECRET,
+    }
+
+
 def test_a_url_without_a_secret_may_be_in_the_file(tmp_path: Path) -> None:
     (tmp_path / "asmg.toml").write_text('[redis]\nurl = "redis://cache:6379"\n')
     assert load().redis.url.get_secret_value() == "redis://cache:6379"

@@ -10,6 +10,7 @@ from urllib.error import HTTPError, URLError
 import pytest
 from status_telling import telling
 
+from asmg.caller import Caller
 from asmg.config import Settings
 from asmg.hearing import Hearing, addresses
 from asmg.home import Told, remember
@@ -31,7 +32,7 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[object], None]:
     """What is found wherever serving is asked: text, or what is raised; or, in a dict, by address."""
 
     def say(what: object) -> None:
-        def fetched(address: str) -> str:
+        def fetched(address: str, _caller: Caller) -> str:
             found = what.get(address.removesuffix("/state")) if isinstance(what, dict) else what
             if isinstance(found, Exception):
                 raise found
@@ -135,6 +136,8 @@ def test_a_demo_is_asked_at_the_port_that_it_took_and_then_as_configured(
     assert list(addresses(settings)) == ["http://[::1]:2", HERE]
     log.write_text('{"message":"serving on http://127.0.0.1:3","period":4}\n')
     assert list(addresses(settings)) == ["http://127.0.0.1:3", HERE]
+    log.write_text("x INFO serve: serving on https://127.0.0.1:4\n")
+    assert list(addresses(settings)) == ["https://127.0.0.1:4", HERE]
     log.write_text("x INFO serve: serving on http://::1:2\n")
     hearing = Hearing(settings)
     answer({HERE: told})

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from status_telling import telling
 
+from asmg.caller import Caller
 from asmg.config import Settings
 from asmg.hearing import Hearing
 from asmg.status import Looks
@@ -55,7 +56,7 @@ def serving(monkeypatch: pytest.MonkeyPatch) -> Callable[[str | None], None]:
     """Has serving answer this, or nothing."""
 
     def say(answer: str | None) -> None:
-        def fetched(address: str) -> str:
+        def fetched(address: str, _caller: Caller) -> str:
             if answer is None:
                 raise ConnectionRefusedError(111, "Connection refused")
             return answer

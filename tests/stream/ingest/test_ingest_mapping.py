@@ -256,8 +256,6 @@ def test_tables_of_one_topic_agree_on_what_a_topic_has_one_of():
     "given",
     [
         {"registry": "http://user:hunter2@host:8081"},
-        {"registry_password": "hunter2"},
-        {"password": "hunter2"},
         {"options": {"sasl.password": ["hunter2"]}},
         {"registry": "hunter2"},
     ],
