@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,24 +18,15 @@ from metagen.window import GeneratorState
 from stream.errors import ConfigurationError
 from stream.records import Outlook
 from stream.samples import Samples
-from trainer.activity import Activity
 from trainer.batches import Examples, make_examples
 from trainer.catalogue import Catalogue
+from trainer.leaving import leave, staying
 from trainer.model import Theta, grown
-from trainer.parts import TABLES, Parts, read_activity
-from trainer.periods import uses_categories
+from trainer.parts import Parts, activity_of
+from trainer.periods import PastPeriod, uses_categories
 from trainer.score import Score, logits_of, score_logits
 from trainer.settings import TrainerSettings
 from trainer.snapshot import read_catalogue, read_theta
-
-
-@dataclass(frozen=True, eq=False)
-class PastPeriod:
-    """What a restart needs of one earlier period i: its samples, and the parts of its Θ_i."""
-
-    number: int
-    samples: Samples  # in Order
-    theta: Parts
 
 
 class MetaModel:
@@ -75,11 +66,12 @@ class MetaModel:
 
         star: the parts of that period's Θ*, None where none was generated yet.
         """
-        self.catalogue = read_catalogue(past[-1].theta, self.trainer)
         for one in past:
-            items = one.theta["catalogue"].num_rows
-            self.data.append(self._examples(one.number, one.samples, items))
+            self._leave(one.number, one.forgotten)
+            self.catalogue = read_catalogue(one.theta, self.trainer)
+            self.data.append(self._examples(one.number, one.samples))
             self._admit(self._model(one.theta, one.number))
+        self.models = deque(map(self._grown, self.models), self.models.maxlen)
         if star is not None:
             self.adopt(star)
 
@@ -96,12 +88,17 @@ class MetaModel:
             )
         self.state, self.star = state, read_theta(star).to(self.device)
 
-    def read(self, number: int, samples: Samples) -> None:
-        """D_t; the first tells whether there are categories, as it tells the trainer."""
+    def read(self, number: int, samples: Samples, forgotten: Collection[str] = ()) -> None:
+        """D_t; the first tells whether there are categories, as it tells the trainer.
+
+        Before it the same leave as leave the base model, which is told of the same `forgotten`.
+        """
         if self.catalogue is None:
             self.catalogue = Catalogue(self.trainer, uses_categories(self.trainer, samples))
+        self._leave(number, forgotten)
         self.catalogue.extend(samples)
-        self.data.append(self._examples(number, samples, None))
+        self.catalogue.mark(samples, number)
+        self.data.append(self._examples(number, samples))
         self.models = deque(map(self._grown, self.models), self.models.maxlen)
 
     def score(self) -> Score | None:
@@ -126,9 +123,20 @@ class MetaModel:
         return True
 
     def generate(self, theta: Parts) -> dict[str, pa.Table] | None:
-        """Takes Θ_t in, and answers with the parts of Θ*_t; None where nothing is trained yet."""
-        self._admit(self._model(theta, self.data[-1].period))
-        if self.state is None or self.catalogue is None:
+        """Takes Θ_t in, and answers with the parts of Θ*_t; None where nothing is trained yet.
+
+        Raises: ConfigurationError: Θ_t has the rows of other ids.
+        """
+        model = self._model(theta, self.data[-1].period)
+        assert self.catalogue is not None
+        for name, rows in self.catalogue.table_rows().items():
+            if (there := len(model.theta.tables[name])) != rows:
+                raise ConfigurationError(
+                    f"theta/{model.period} has {there} rows of {name}, and {rows} are expected: "
+                    "set trainer.forget_after alike for train, metagen and shadow"
+                )
+        self._admit(model)
+        if self.state is None:
             return None
         self.star = self.generator.generate(list(self.models), self.state)
         activity = self.models[-1].activity if self._reads_activity else None
@@ -141,6 +149,25 @@ class MetaModel:
         star = grown(self.star, self.catalogue.columns(), self.trainer, self.seed)
         return logits_of(star, self.data[-1], self.catalogue)
 
+    def _leave(self, number: int, forgotten: Collection[str]) -> None:
+        """Takes those who leave at the start of a period out of all that is held."""
+        if self.catalogue is None or not self.models:
+            return
+        after = self.trainer.forget_after
+        stay = staying(self.catalogue, self.models[-1].activity, number, after, forgotten)
+        if stay is None:
+            return
+        leave(self.catalogue, stay)
+        self.models = deque(
+            (Model(stay.theta(one.theta), stay.activity(one.activity), one.period) for one in self.models),
+            self.models.maxlen,
+        )
+        self.data = deque(map(stay.examples, self.data), self.data.maxlen)
+        if self.star is not None:
+            self.star = stay.theta(self.star)
+        if self.state is not None:
+            self.state = replace(self.state, hidden=stay.tensors(self.state.hidden))
+
     def _admit(self, model: Model) -> None:
         self.models.append(self._grown(model))
 
@@ -150,16 +177,15 @@ class MetaModel:
         return Model(theta, model.activity, model.period)
 
     def _model(self, parts: Parts, period: int) -> Model:
-        activity: dict[str, Activity] = {name: read_activity(parts[name]) for name in TABLES if name in parts}
-        return Model(read_theta(parts).to(self.device), activity, period)
+        return Model(read_theta(parts).to(self.device), activity_of(parts), period)
 
-    def _examples(self, number: int, samples: Samples, items: int | None) -> Examples:
+    def _examples(self, number: int, samples: Samples) -> Examples:
         assert self.catalogue is not None
         before = None
         if self._reads_activity:
             before = self.models[-1].activity if self.models else {}
         negatives, draw = self.trainer.negatives, self.trainer.negative_draw
-        return make_examples(samples, self.catalogue, number, self.seed, negatives, items, before, draw)
+        return make_examples(samples, self.catalogue, number, self.seed, negatives, before, draw)
 
 
 def _form(state: GeneratorState) -> tuple[dict[str, torch.Size], set[str]]:

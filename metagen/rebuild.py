@@ -9,19 +9,21 @@ from functools import cached_property
 import pyarrow as pa
 from pydantic import ValidationError
 
+from metagen.forgotten import rows_of, without_users
 from metagen.generators import generator_of
 from metagen.periods import MetaModel
 from metagen.settings import MetagenSettings
 from metagen.worker import restore
 from stream.errors import ConfigurationError
+from stream.forgotten import nobodys
 from stream.records import Announcement
 from stream.store import name_of
 from trainer.announced import Announced
 from trainer.average import Average
 from trainer.device import choose_device
 from trainer.kafka import Workplace, get_all
-from trainer.periods import BaseModel
-from trainer.settings import Device, TrainerSettings
+from trainer.periods import BaseModel, Period
+from trainer.settings import Device, TrainerSettings, buckets_of
 from trainer.worker import restored
 
 
@@ -32,6 +34,8 @@ class Rebuilt:
     model: Announcement
     tables: Mapping[str, pa.Table]  # role -> what came out
     device: str  # on which
+    left_out: int = 0  # users who were forgotten since, and are not in what came out
+    nobodys: int = 0  # samples of its period that lack their user, who was forgotten since
 
     @cached_property
     def parts(self) -> dict[str, str]:
@@ -51,8 +55,10 @@ def rebuild(
     """Makes it again from its periods' samples and the models before it, under the settings it records.
 
     device: another than the one it was made on, which makes other bits.
-    Nothing is stored or announced. Raises: ConfigurationError: what it records cannot be used here;
-    StoreError, GapError, CorruptRecord, BrokerError: something that it was made of is gone or damaged.
+    Users who were forgotten since are left out of what comes out. Nothing is stored or announced.
+
+    Raises: ConfigurationError: what it records cannot be used here; StoreError, GapError, CorruptRecord,
+    BrokerError: something that it was made of is gone or damaged.
     """
     told = model.settings
     try:
@@ -77,27 +83,35 @@ def rebuild(
             if before
             else BaseModel.begin(trainer, place.seed, computes, samples)
         )
-        base.learn(base.read(version, samples))
-        made = base.parts() if model.kind == "theta" else _average(place, announced, model, base)
+        period = base.read(version, samples, manifest.forget)
+        base.learn(period)
+        made = base.parts() if model.kind == "theta" else _average(place, announced, model, base, period)
     else:
         generator = generator_of(metagen, trainer.batch, place.seed)
         meta = MetaModel(generator, trainer, place.seed, metagen.hidden_size, computes)
         if version > 1:
             restore(meta, place, announced, version - 1)
-        meta.read(version, samples)
+        meta.read(version, samples, manifest.forget)
         meta.train()
         made = meta.generate(get_all(place.store, announced.models["theta", version]))
-    return Rebuilt(model, made or {}, computes.type)
+    made = made or {}
+    since = {digest for one in announced.manifests[version + 1 :] for digest in one.forget}
+    lacking = 0 if manifest.forget else nobodys(samples)
+    if "user" not in made or buckets_of(trainer.user_rows) is not None:
+        return Rebuilt(model, made, computes.type, nobodys=lacking)
+    rows = rows_of(made["user"], since)
+    return Rebuilt(model, without_users(made, rows), computes.type, len(rows), lacking)
 
 
 def _average(
-    place: Workplace, announced: Announced, model: Announcement, base: BaseModel
+    place: Workplace, announced: Announced, model: Announcement, base: BaseModel, period: Period
 ) -> dict[str, pa.Table]:
-    """Θ̄_t, of the one before it and of Θ_t, which `base` has just learnt again."""
+    """Θ̄_t, of the one before it and of Θ_t, which `base` has just learnt again of the period."""
     decay = base.settings.ema
     if decay is None:
         raise ConfigurationError(f"{model.kind}/{model.version} records no trainer.ema")
     average, before = Average(decay), announced.model("ema", model.version - 1)
     if before is not None and f"ema/{before.version}" in model.parents:
         average.restore(get_all(place.store, before), before.trained, base.device)
+        average.keep(period.stay)
     return average.take(base)

@@ -19,20 +19,19 @@ from prometheus_client import Gauge, start_http_server
 
 from metagen.generators import generator_of
 from metagen.methods import Named, named
-from metagen.periods import MetaModel, PastPeriod
+from metagen.periods import MetaModel
 from metagen.settings import MetagenSettings
 from stream import log
 from stream.niceness import ACCOMPANIES, stand_back
-from stream.records import Shadow, now
+from stream.records import Manifest, Shadow, now
 from stream.samples import Samples
 from trainer.device import choose_device, warm_up
 from trainer.kafka import Logs, Stopwatch, Workplace, get_all, put_all, told
 from trainer.lineage import name_of
-from trainer.parts import CATALOGUE
 from trainer.periods import BaseModel
 from trainer.score import Score
 from trainer.settings import TrainerSettings
-from trainer.worker import score_record
+from trainer.worker import past_period, score_record
 
 _PERIOD = Gauge("asmg_shadow_period", "Last period a shadow has taken in", ["method"])
 _AUC = Gauge("asmg_shadow_auc", "Prequential AUC of a shadow on the last period", ["method"])
@@ -65,7 +64,7 @@ def shadow(
             period = min((one.last for one in runs), default=0)
             while runs and (manifest := logs.manifest(period + 1, stop)):
                 period, samples = manifest.period, place.read(manifest)
-                if not all(one.go(period, samples, stop) for one in runs if one.last < period):
+                if not all(one.go(manifest, samples, stop) for one in runs if one.last < period):
                     return
             stop.wait()
     finally:
@@ -144,11 +143,11 @@ class Base(_Run):
         self.settings, self.device = settings, device
         self.model = self._restored() if self.last else None
 
-    def go(self, period: int, samples: Samples, stop: threading.Event) -> bool:
+    def go(self, manifest: Manifest, samples: Samples, stop: threading.Event) -> bool:
         """Score Θ_{t-1} on D_t, learn Θ_t, announce it; False when stopped."""
-        watch = Stopwatch()
+        period, watch = manifest.period, Stopwatch()
         self.model = self.model or BaseModel.begin(self.settings, self.place.seed, self.device, samples)
-        read = self.model.read(period, samples)
+        read = self.model.read(period, samples, manifest.forget)
         watch.lap("read")
         score = self.model.score(read)
         watch.lap("score")
@@ -161,11 +160,13 @@ class Base(_Run):
 
     def _restored(self) -> BaseModel:
         model = BaseModel.restore(self.settings, self.place.seed, self.device, self.stored(self.last))
-        for period in range(max(1, self.last - model.strategy.reach + 2), self.last + 1):
-            told = self.logs.announced.shadows[self.name, period]
-            items = get_all(self.place.store, told, [CATALOGUE])[CATALOGUE]
-            manifest = self.logs.announced.manifests[period]
-            model.recall(period, self.place.read(manifest), items.num_rows)
+        announced = self.logs.announced
+        model.recall(
+            [
+                past_period(self.place, announced, period, announced.shadows[self.name, period])
+                for period in range(max(1, self.last - model.strategy.reach + 2), self.last + 1)
+            ]
+        )
         return model
 
 
@@ -185,10 +186,10 @@ class Generated(_Run):
         if self.last:
             self._restore()
 
-    def go(self, period: int, samples: Samples, stop: threading.Event) -> bool:
+    def go(self, manifest: Manifest, samples: Samples, stop: threading.Event) -> bool:
         """Score Θ*_{t-1} on D_t, train, generate Θ*_t, announce it; False when stopped."""
-        watch = Stopwatch()
-        self.model.read(period, samples)
+        period, watch = manifest.period, Stopwatch()
+        self.model.read(period, samples, manifest.forget)
         watch.lap("read")
         score = self.model.score()
         watch.lap("score")
@@ -215,13 +216,15 @@ class Generated(_Run):
 
     def _restore(self) -> None:
         announced = self.logs.announced
-        past = []
-        for period in range(max(1, self.last - self.model.reach + 1), self.last + 1):
-            theta = (
-                self.base.stored(period)
-                if self.base is not None
-                else get_all(self.place.store, announced.models["theta", period])
+        base = self.base
+        past = [
+            past_period(
+                self.place,
+                announced,
+                period,
+                announced.models["theta", period] if base is None else announced.shadows[base.name, period],
             )
-            past.append(PastPeriod(period, self.place.read(announced.manifests[period]), theta))
+            for period in range(max(1, self.last - self.model.reach + 1), self.last + 1)
+        ]
         star = announced.shadows[self.name, self.last]
         self.model.restore(past, self.stored(self.last) if star.parts else None)

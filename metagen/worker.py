@@ -20,7 +20,7 @@ from prometheus_client import Counter, Gauge, start_http_server
 
 from metagen.gate import Challenger, Decision, decide, refusal
 from metagen.generators import generator_of
-from metagen.periods import MetaModel, PastPeriod
+from metagen.periods import MetaModel
 from metagen.settings import MetagenSettings
 from stream import log, traces
 from stream.niceness import GENERATES, stand_back
@@ -29,7 +29,7 @@ from trainer.announced import Announced
 from trainer.device import choose_device, warm_up
 from trainer.kafka import CODE_VERSION, Logs, Stopwatch, Workplace, get_all, put_all, told
 from trainer.settings import TrainerSettings
-from trainer.worker import score_record
+from trainer.worker import past_period, score_record
 
 _PERIOD = Gauge("asmg_metagen_period", "Last period the gate decided on")
 _TRAINED = Gauge("asmg_metagen_trained_periods", "Periods the generator has been trained")
@@ -66,7 +66,7 @@ def generate(
                 restore(model, place, logs.announced, period)
             while manifest := logs.manifest(period + 1, stop):
                 period, watch = manifest.period, Stopwatch()
-                model.read(period, place.read(manifest))
+                model.read(period, place.read(manifest), manifest.forget)
                 watch.lap("read")
                 measured = model.score()
                 watch.lap("score")
@@ -154,11 +154,7 @@ def _loss(model: Announcement) -> float:
 def restore(model: MetaModel, place: Workplace, announced: Announced, period: int) -> None:
     """Puts the model where it was once all of `period` was done."""
     past = [
-        PastPeriod(
-            one,
-            place.read(announced.manifests[one]),
-            get_all(place.store, announced.models["theta", one]),
-        )
+        past_period(place, announced, one, announced.models["theta", one])
         for one in range(max(1, period - model.reach + 1), period + 1)
     ]
     star = announced.model("star", period)

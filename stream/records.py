@@ -47,23 +47,31 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     last_event_at: Int = 0  # ms, when Kafka took the event that decided the last sample (or one just before)
     ends: Int = 0  # ends of the stream that lie before its cut, or at it
     settings: dict[str, Int | str | None] = {}
+    #: Digests of users who are forgotten at its start (`stream.forgotten`): their rows leave, and their
+    #: samples in it, which it hashes, are nobody's to whoever reads them.
+    forget: tuple[str, ...] = ()
 
     def hash(self) -> str:
         """sha256 over what any run over the same log must agree on."""
         settings = {name: value for name, value in sorted(self.settings.items()) if name != "partitions"}
         agreed = [self.period, self.parent, self.reason, self.cut, self.count, self.positives, self.sha256]
-        return hashlib.sha256(msgspec.json.encode([*agreed, settings])).hexdigest()
+        forgotten = (
+            [self.forget] if self.forget else []
+        )  # nothing where nobody is: hashes stay what they were
+        return hashlib.sha256(msgspec.json.encode([*agreed, settings, *forgotten])).hexdigest()
 
 
 class Archived(msgspec.Struct, frozen=True, kw_only=True):
-    """D_t of `period` is in the store, as Kafka had it: the first of a period counts.
+    """D_t of `period` is in the store: the one that has forgotten most counts, of equals the first.
 
-    What is read there is held against the manifest's hash, so whoever wrote this need not be trusted.
+    What is read there is held against the manifest's hash, so whoever wrote this need not be trusted; but for
+    one that has forgotten users, of whose rows no hash is left: of that it is the note.
     """
 
     period: Int
     part: str  # name in the store
     rows: Int
+    forgotten: Int = 0  # of the rows: nobody's, since their users are forgotten (`stream.forgotten`)
     archived_at: Int = 0  # ms, wall clock
 
 
@@ -96,7 +104,7 @@ class Announcement(msgspec.Struct, frozen=True, kw_only=True):
 
     One that supersedes counts from where it lies, in place of the one it names, if that is what counts there:
     so too the first of those that supersede the same one. It is written where parts are lost for good and
-    come out otherwise when they are made again.
+    come out otherwise when they are made again, and where a user is forgotten.
     """
 
     kind: Kind
@@ -112,6 +120,7 @@ class Announcement(msgspec.Struct, frozen=True, kw_only=True):
     code_version: str = ""
     announced_at: Int = 0  # ms, wall clock
     supersedes: str | None = None  # hash of the one whose place it takes
+    forgotten: Int = 0  # users whose rows were taken out of it since it was made
 
     def hash(self) -> str:
         """sha256 over what makes the model what it is."""
@@ -120,7 +129,8 @@ class Announcement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Shadow(msgspec.Struct, frozen=True, kw_only=True):
-    """A model that runs beside what serves, on the same periods: the first of a (name, version) counts."""
+    """A model that runs beside what serves, on the same periods: the first of a (name, version) counts, or
+    what supersedes it, as of announcements, where a user was forgotten."""
 
     name: str  # of its method: "iu", "asmg-gru-multi", ...
     version: Int
@@ -130,6 +140,8 @@ class Shadow(msgspec.Struct, frozen=True, kw_only=True):
     trained: Int = 0  # periods its generator was trained for
     settings: dict[str, Any] = {}  # as an announcement's
     announced_at: Int = 0  # ms, wall clock
+    supersedes: str | None = None  # hash of the one whose place it takes
+    forgotten: Int = 0  # users whose rows were taken out of it since it was made
 
     def hash(self) -> str:
         """sha256 over what makes the model what it is."""

@@ -88,6 +88,9 @@ def activity_after(
 def _after(
     rows: Ints, positive: np.typing.NDArray[np.bool_], period: int, before: Activity | None, size: int
 ) -> Activity:
+    named = rows >= 0  # a user who is forgotten has no row
+    if not named.all():
+        rows, positive = rows[named], positive[named]
     impressions = np.bincount(rows, minlength=size).astype(np.int64)
     positives = np.bincount(rows[positive], minlength=size).astype(np.int64)
     so_far, last_seen = positives.copy(), np.where(impressions > 0, period, NEVER).astype(np.int64)

@@ -15,7 +15,7 @@ class Announced:
         self.topics = topics
         self.manifests = Manifests()
         self.models: dict[tuple[Kind, int], Announcement] = {}
-        self.superseded: dict[str, Announcement] = {}  # by hash: counted once, and do no more
+        self.superseded: dict[str, Announcement | Shadow] = {}  # by hash: counted once, and do no more
         self.shadows: dict[tuple[str, int], Shadow] = {}  # by name and version
         self.gate: dict[int, Serve] = {}  # by period, the gate's own
         self.unreadable = 0
@@ -36,8 +36,7 @@ class Announced:
             elif topic == self.topics.models:
                 self._take_model(decode(Announcement, value))
             elif topic == self.topics.shadows:
-                shadow = decode(Shadow, value)
-                self.shadows.setdefault((shadow.name, shadow.version), shadow)
+                self._take_shadow(decode(Shadow, value))
             elif topic == self.topics.serve:
                 serve = decode(Serve, value)
                 if serve.held_by is None and not serve.release:
@@ -52,6 +51,14 @@ class Announced:
         elif key in self.models and self.models[key].hash() == model.supersedes:
             self.superseded[model.supersedes] = self.models[key]
             self.models[key] = model
+
+    def _take_shadow(self, shadow: Shadow) -> None:
+        key = (shadow.name, shadow.version)
+        if shadow.supersedes is None:
+            self.shadows.setdefault(key, shadow)
+        elif key in self.shadows and self.shadows[key].hash() == shadow.supersedes:
+            self.superseded[shadow.supersedes] = self.shadows[key]
+            self.shadows[key] = shadow
 
     def manifest(self, period: int) -> Manifest | None:
         """The accepted manifest of a period."""

@@ -6,6 +6,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
+from trainer.leaving import Stay
 from trainer.model import Theta, grown
 from trainer.parts import Parts
 from trainer.periods import BaseModel, Period
@@ -32,6 +33,11 @@ class Average:
     def restore(self, parts: Parts, taken: int, device: torch.device) -> None:
         """Go on from these parts, an average of so many models."""
         self.theta, self.taken = read_theta(parts).to(device), taken
+
+    def keep(self, stay: Stay | None) -> None:
+        """Told, before anything else of a period, who stayed at its start; None: all."""
+        if self.theta is not None and stay is not None:
+            self.theta = stay.theta(self.theta)
 
     def score(self, base: BaseModel, period: Period) -> Score | None:
         """Prequential AUC and LogLoss of Θ̄_{t-1} on D_t, which `base` has read; None where there is none."""

@@ -66,6 +66,15 @@ class Examples:
             np.concatenate(activity) if activity else None,
         )
 
+    def known(self) -> Examples:
+        """Those whose user and item have a row: the others were of users who are forgotten, or of ids that
+        have left since."""
+        which = (self.user >= 0) & (self.item >= 0)
+        if which.all():
+            return self
+        rows = np.flatnonzero(which)
+        return replace(self.take(rows), samples=int(np.searchsorted(rows, self.samples)))
+
     def part(self, start: int, stop: int) -> Examples:
         """The rows [start, stop), as views."""
         offsets = self.history_offsets[start : stop + 1]
@@ -110,18 +119,17 @@ def make_examples(
     period: int,
     seed: int,
     negatives: int,
-    items: int | None = None,
     before: Mapping[str, Activity] | None = None,
     negative_draw: NegativeDraw = "uniform",
 ) -> Examples:
     """D_t (in Order) as rows and numbers, followed by `negatives` draws for each positive without impression.
 
-    catalogue: extended by D_t, and perhaps by later periods; then `items` is how many items had been seen by
-    the end of `period`. before: the activity at the end of the period before, for a base model that reads it.
+    catalogue: extended by D_t and by nothing after it. before: the activity at the end of the period before,
+    for a base model that reads it. A user without a row is forgotten, and has no examples.
     """
     user = look_up_codes(catalogue.users, samples.users, samples.user)
     both = look_up_codes(catalogue.items, samples.items, np.concatenate([samples.item, samples.history]))
-    seen = len(catalogue.items) if items is None else items
+    seen = len(catalogue.items)
     mine = Examples(
         period,
         len(samples),
@@ -144,7 +152,7 @@ def make_examples(
         draws = [draw_negatives(seed, period, positives, barred, seen, draw) for draw in range(negatives)]
     drawn = np.concatenate([*draws, np.zeros(0, np.int64)])
     sources = np.tile(positives, negatives)[drawn >= 0]
-    examples = _with_negatives(mine, sources, drawn[drawn >= 0])
+    examples = _with_negatives(mine, sources, drawn[drawn >= 0]).known()
     return examples if before is None else _with_activity(examples, catalogue, before)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -31,6 +33,8 @@ class Catalogue:
         self.item_row: Ints = np.zeros(0, np.int64)  # [items] row of the item table
         self.category_offsets: Ints = np.zeros(1, np.int64)  # [items + 1]
         self.category: Ints = np.zeros(0, np.int64)  # rows of the category table, item after item
+        #: [items] the last period with a sample that names it, as its item or in its history; where ids leave
+        self.named_in: Ints | None = None if settings.forget_after is None else np.zeros(0, np.int64)
 
     def table_rows(self) -> dict[str, int]:
         """Rows of each table: user, item and, where there are categories, category."""
@@ -53,11 +57,36 @@ class Catalogue:
             self.categories.admit(_in_order(samples.categories, samples.category))
             self._recategorise(samples)
 
-    def restore(self, items: list[str], offsets: Ints, category: Ints) -> None:
+    def mark(self, samples: Samples, period: int) -> None:
+        """Note which items D_t, by which it was extended, names; where ids do not leave, nothing is noted."""
+        if self.named_in is None:
+            return
+        codes = np.unique(np.concatenate([samples.item, samples.history]))
+        before, self.named_in = self.named_in, np.zeros(len(self.items), np.int64)
+        self.named_in[: len(before)] = before
+        self.named_in[look_up_codes(self.items, samples.items, codes)] = period
+
+    def keep(self, rows: Mapping[str, Ints], items: Ints | None) -> None:
+        """Only these rows of the tables user and category, and these items, stay (`trainer.leaving`)."""
+        if "user" in rows:
+            self.users.keep(rows["user"])
+        if items is not None:
+            self.items.keep(items)
+            grows = self.item_table is self.items
+            self.item_row = np.arange(len(items)) if grows else self.item_row[items]
+            self.category_offsets, self.category = self.categories_of(items)
+            self.named_in = None if self.named_in is None else self.named_in[items]
+        if "category" in rows:
+            assert self.categories is not None
+            self.category = np.searchsorted(rows["category"], self.category)
+            self.categories.keep(rows["category"])
+
+    def restore(self, items: list[str], offsets: Ints, category: Ints, named_in: Ints | None = None) -> None:
         """Take the items of a snapshot, their numbers as listed and their categories as given."""
         self.items.admit(items)
         self._admit_rows(len(items))
         self.category_offsets, self.category = offsets, category
+        self.named_in = named_in
 
     def categories_of(self, items: Ints) -> tuple[Ints, Ints]:
         """Offsets [len(items) + 1] and category rows of these item numbers, one item after the other."""

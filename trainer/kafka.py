@@ -92,19 +92,26 @@ class Logs:
             self._writer.flush()
         return self.wait(lambda: self.announced.model(mine.kind, mine.version), stop)
 
-    def supersede(self, mine: Announcement, stop: threading.Event) -> Announcement | None:
-        """What has taken the place of the announcement that `mine` supersedes: mine, or another that came
-        first; None when stopped. Raises: BrokerError: Kafka did not take it.
-        """
+    def supersede(self, mine: Announcement | Shadow, stop: threading.Event) -> None:
+        """Let mine take the place of the one that it supersedes, or another that came first.
 
-        def taken() -> Announcement | None:
-            there = self.announced.model(mine.kind, mine.version)
-            return there if there is not None and there.hash() != mine.supersedes else None
+        Raises: BrokerError: Kafka did not take it.
+        """
+        announced, topics = self.announced, self._topics
+
+        def taken() -> bool | None:
+            there = (
+                announced.shadows.get((mine.name, mine.version))
+                if isinstance(mine, Shadow)
+                else announced.model(mine.kind, mine.version)
+            )
+            return (there is not None and there.hash() != mine.supersedes) or None
 
         if taken() is None:
-            self._writer.write(self._topics.models, encode(mine), key=name_of(mine).encode())
+            topic = topics.shadows if isinstance(mine, Shadow) else topics.models
+            self._writer.write(topic, encode(mine), key=name_of(mine).encode())
             self._writer.flush()
-        return self.wait(taken, stop)
+        self.wait(taken, stop)
 
     def announce_shadow(self, mine: Shadow, stop: threading.Event) -> Shadow | None:
         """The accepted announcement of that shadow and version, mine or an earlier one; None when stopped.

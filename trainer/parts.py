@@ -83,6 +83,11 @@ def read_activity(part: pa.Table) -> Activity:
     return Activity(*(column(part, name).to_numpy().astype(np.int64) for name in ACTIVITY))
 
 
+def activity_of(parts: Parts) -> dict[str, Activity]:
+    """The counts of every table of a snapshot's parts."""
+    return {name: read_activity(parts[name]) for name in TABLES if name in parts}
+
+
 def reads_activity(mlp: Container[str]) -> bool:
     """Whether the logit of a model whose MLP has these tensors depends on how active item and user were."""
     return "activity_kernel1" in mlp or f"{CALIBRATOR}kernel1" in mlp

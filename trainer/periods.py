@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -15,8 +15,9 @@ from trainer.activity import Activity, activity_after
 from trainer.adam import grown_moments, zero_moments
 from trainer.batches import Examples, make_examples
 from trainer.catalogue import Catalogue
+from trainer.leaving import Stay, leave, staying
 from trainer.model import grown, initial_theta, table_width
-from trainer.parts import Parts
+from trainer.parts import Parts, activity_of
 from trainer.score import Score, score
 from trainer.settings import FACTORISED, TrainerSettings
 from trainer.snapshot import Snapshot, read_catalogue, read_snapshot, snapshot_parts
@@ -31,6 +32,17 @@ class Period:
     number: int
     samples: Samples  # in Order
     examples: Examples
+    stay: Stay | None = None  # who stayed at its start; None: all
+
+
+@dataclass(frozen=True, eq=False)
+class PastPeriod:
+    """What a restart needs of one earlier period i: its samples, and the parts of its Θ_i."""
+
+    number: int
+    samples: Samples  # in Order
+    theta: Parts
+    forgotten: Collection[str] = ()  # digests of the users who were forgotten at its start
 
 
 class BaseModel:
@@ -75,18 +87,31 @@ class BaseModel:
         model.strategy.restore(parts)
         return model
 
-    def recall(self, number: int, samples: Samples, items: int) -> None:
-        """D_i of an earlier period, oldest first, after `restore`; items: how many were known at its end."""
-        self.past.append(self._examples(number, samples, items, None))
+    def recall(self, past: Sequence[PastPeriod]) -> None:
+        """The data of the last periods, consecutive and up to that of the parts, after `restore`."""
+        before: tuple[Catalogue, Mapping[str, Activity]] | None = None
+        for one in past:
+            if before and (stay := self._staying(*before, one.number, one.forgotten)):
+                self.past = deque(map(stay.examples, self.past), self.past.maxlen)
+            catalogue = read_catalogue(one.theta, self.settings)
+            self.past.append(self._examples(one.number, one.samples, catalogue, None))
+            before = catalogue, activity_of(one.theta)
 
-    def read(self, number: int, samples: Samples) -> Period:
-        """D_t: its new ids get rows at their initial vectors, its clicks their drawn negatives."""
+    def read(self, number: int, samples: Samples, forgotten: Collection[str] = ()) -> Period:
+        """D_t: its new ids get rows at their initial vectors, its clicks their drawn negatives.
+
+        Before them ids leave that are idle, and users who are forgotten, by their digests.
+        """
+        stay = self._staying(self.catalogue, self.snapshot.activity, number, forgotten)
+        if stay is not None:
+            self._leave(stay)
         self.catalogue.extend(samples)
+        self.catalogue.mark(samples, number)
         theta = grown(self.snapshot.theta, self.catalogue.columns(), self.settings, self.seed)
         moments = grown_moments(self.snapshot.moments, theta.named())
         self.snapshot = Snapshot(theta, moments, self.snapshot.activity)
         before = self.snapshot.activity if self.settings.strategy == "iu-activity" else None
-        return Period(number, samples, self._examples(number, samples, None, before))
+        return Period(number, samples, self._examples(number, samples, self.catalogue, before), stay)
 
     def score(self, period: Period) -> Score:
         """Prequential AUC and LogLoss of Θ_{t-1} on D_t."""
@@ -114,11 +139,30 @@ class BaseModel:
         """Θ_t for the store, and what its strategy remembers."""
         return snapshot_parts(self.snapshot, self.catalogue, self.settings) | self.strategy.parts()
 
+    def _staying(
+        self,
+        catalogue: Catalogue,
+        activity: Mapping[str, Activity],
+        number: int,
+        forgotten: Collection[str],
+    ) -> Stay | None:
+        return staying(catalogue, activity, number, self.settings.forget_after, forgotten)
+
+    def _leave(self, stay: Stay) -> None:
+        leave(self.catalogue, stay)
+        self.snapshot = Snapshot(
+            stay.theta(self.snapshot.theta),
+            stay.moments(self.snapshot.moments),
+            stay.activity(self.snapshot.activity),
+        )
+        self.past = deque(map(stay.examples, self.past), self.past.maxlen)
+        self.strategy.keep(stay)
+
     def _examples(
-        self, number: int, samples: Samples, items: int | None, before: Mapping[str, Activity] | None
+        self, number: int, samples: Samples, catalogue: Catalogue, before: Mapping[str, Activity] | None
     ) -> Examples:
         negatives, draw = self.settings.negatives, self.settings.negative_draw
-        return make_examples(samples, self.catalogue, number, self.seed, negatives, items, before, draw)
+        return make_examples(samples, catalogue, number, self.seed, negatives, before, draw)
 
 
 def uses_categories(settings: TrainerSettings, first: Samples) -> bool:

@@ -89,6 +89,12 @@ class TrainerSettings(BaseModel):
     user_rows: Rows = Field(default="grow", description="rows of the user table: grow, or hash:N")
     item_rows: Rows = Field(default="grow", description="rows of the item table: grow, or hash:N")
     category_rows: Rows = Field(default="grow", description="rows of the category table: grow, or hash:N")
+    forget_after: int | None = Field(
+        default=None,
+        ge=1,
+        description="an id that no sample has named for so many periods, in a history neither, leaves its "
+        "table before the next; comes it back, it is new; null: none leaves",
+    )
     init_rows: int = Field(
         default=20_000, ge=1, description="rows a growing table counts as in the fan of its initial vectors"
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import torch
 from torch import Tensor
@@ -124,6 +125,7 @@ def read_catalogue(parts: Parts, settings: TrainerSettings) -> Catalogue:
         column(part, "id").to_pylist(),
         categories.offsets.to_numpy().astype(np.int64),
         categories.values.to_numpy().astype(np.int64),
+        None if settings.forget_after is None else _named_in(parts),
     )
     rows = column(part, "row").to_numpy()
     if not np.array_equal(rows, catalogue.item_row):
@@ -132,14 +134,24 @@ def read_catalogue(parts: Parts, settings: TrainerSettings) -> Catalogue:
 
 
 def catalogue_part(catalogue: Catalogue) -> pa.Table:
-    """Items by number: id, row of the item table, rows of the category table."""
-    return table_of(
-        {
-            "id": pa.array(catalogue.items.ids, pa.string()),
-            "row": pa.array(catalogue.item_row.astype(np.int32)),
-            "categories": lists(catalogue.category_offsets, catalogue.category.astype(np.int32)),
-        }
-    )
+    """Items by number: id, row of the item table, rows of the category table; where ids leave, named_in."""
+    columns = {
+        "id": pa.array(catalogue.items.ids, pa.string()),
+        "row": pa.array(catalogue.item_row.astype(np.int32)),
+        "categories": lists(catalogue.category_offsets, catalogue.category.astype(np.int32)),
+    }
+    if catalogue.named_in is not None:
+        columns["named_in"] = pa.array(catalogue.named_in.astype(np.int32))
+    return table_of(columns)
+
+
+def _named_in(parts: Parts) -> npt.NDArray[np.int64]:
+    """[items] the period that named each last; that of the parts, where ids did not leave yet."""
+    part = part_of(parts, CATALOGUE)
+    if "named_in" in part.column_names:
+        return np.asarray(column(part, "named_in").to_numpy(), np.int64)
+    newest = column(part_of(parts, "user"), "last_seen").to_numpy().max(initial=0)
+    return np.full(len(part), newest, np.int64)
 
 
 def _activity_columns(activity: Activity) -> dict[str, pa.Array]:

@@ -8,6 +8,7 @@ from hashlib import blake2b
 import numpy as np
 import numpy.typing as npt
 
+from stream.forgotten import NOBODY
 from trainer.settings import TrainerSettings
 
 #: A look-up's answer for an id that has no row yet.
@@ -20,8 +21,9 @@ _MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))  # splitmi
 class Vocabulary:
     """The ids of one column and their rows.
 
-    Growing: an id's row is its number in order of admission and never changes. Hashed: an id's row is a
-    stable 64-bit hash modulo `buckets`; nothing is remembered and every id is known.
+    Growing: an id's row is its number in order of admission among those that have not left. Hashed: an id's
+    row is a stable 64-bit hash modulo `buckets`; nothing is remembered and every id is known. A user who was
+    forgotten (NOBODY) is none.
     """
 
     def __init__(self, column: str, buckets: int | None = None, ids: Iterable[str] = ()) -> None:
@@ -39,7 +41,10 @@ class Vocabulary:
         """Rows of `ids`, UNKNOWN where an id has none yet."""
         if self.buckets is not None:
             hashes = id_hashes(self.column, ids)
-            return (hashes % np.uint64(self.buckets)).astype(np.int64)
+            rows = (hashes % np.uint64(self.buckets)).astype(np.int64)
+            if self.column == "user" and NOBODY in ids:
+                rows[[place for place, one in enumerate(ids) if one == NOBODY]] = UNKNOWN
+            return rows
         get = self._rows.get
         return np.fromiter((get(one, UNKNOWN) for one in ids), np.int64, len(ids))
 
@@ -47,8 +52,15 @@ class Vocabulary:
         """Append those that have no row yet, in the order given."""
         if self.buckets is None:
             new = [one for one in dict.fromkeys(ids) if one not in self._rows]
+            if self.column == "user":
+                new = [one for one in new if one != NOBODY]
             self._rows.update(zip(new, range(len(self.ids), len(self.ids) + len(new)), strict=True))
             self.ids += new
+
+    def keep(self, rows: npt.NDArray[np.int64]) -> None:
+        """Only these rows of a growing table, ascending, stay, and move up."""
+        self.ids = list(map(self.ids.__getitem__, rows.tolist()))
+        self._rows = dict(zip(self.ids, range(len(self.ids)), strict=True))
 
     def row_names(self, start: int = 0) -> list[str]:
         """What names the rows from `start` on: their ids, or a hashed table's row numbers."""

@@ -22,15 +22,14 @@ from prometheus_client import Gauge, start_http_server
 from stream import log, traces
 from stream.live.drift import distance
 from stream.niceness import LEARNS, stand_back
-from stream.records import Announcement, Drift, Manifest, Score, now
+from stream.records import Announcement, Drift, Manifest, Score, Shadow, now
 from trainer.activity import Activity
 from trainer.announced import Announced
 from trainer.average import Average
 from trainer.device import choose_device, warm_up
 from trainer.kafka import CODE_VERSION, Logs, Stopwatch, Workplace, get_all, put_all, told
 from trainer.lineage import name_of
-from trainer.parts import CATALOGUE
-from trainer.periods import BaseModel, Period
+from trainer.periods import BaseModel, PastPeriod, Period
 from trainer.score import Score as Measured
 from trainer.settings import TrainerSettings
 
@@ -65,7 +64,7 @@ def train(place: Workplace, settings: TrainerSettings, stop: threading.Event) ->
                 period, watch = manifest.period, Stopwatch()
                 d_t = place.read(manifest)
                 model = model or BaseModel.begin(settings, place.seed, device, d_t)
-                read = model.read(period, d_t)
+                read = model.read(period, d_t, manifest.forget)
                 watch.lap("read")
                 measured = model.score(read)
                 watch.lap("score")
@@ -112,11 +111,21 @@ def restored(
     """The model as it was when it announced `last`, with the earlier data its strategy reads."""
     model = BaseModel.restore(settings, place.seed, device, get_all(place.store, last))
     past = model.strategy.reach - 1
-    for period in range(max(1, last.version - past + 1), last.version + 1):
-        theta = announced.models["theta", period]
-        items = get_all(place.store, theta, [CATALOGUE])[CATALOGUE].num_rows
-        model.recall(period, place.read(announced.manifests[period]), items)
+    model.recall(
+        [
+            past_period(place, announced, period, announced.models["theta", period])
+            for period in range(max(1, last.version - past + 1), last.version + 1)
+        ]
+    )
     return model
+
+
+def past_period(
+    place: Workplace, announced: Announced, period: int, theta: Announcement | Shadow
+) -> PastPeriod:
+    """A period that is over, as a restart reads it; theta: the base model of then."""
+    manifest = announced.manifests[period]
+    return PastPeriod(period, place.read(manifest), get_all(place.store, theta), manifest.forget)
 
 
 class Averaging:
@@ -140,6 +149,7 @@ class Averaging:
         parents: those of Θ_t.
         """
         watch, last = Stopwatch(), self._last
+        self._average.keep(read.stay)
         measured = self._average.score(model, read)
         watch.lap("score")
         parts = put_all(self._place.store, self._average.take(model))

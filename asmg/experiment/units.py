@@ -17,11 +17,10 @@ from asmg.experiment.methods import READ, Method
 from asmg.experiment.plan import Plan
 from asmg.experiment.pretrain import examples_of, pretrained
 from metagen.generators import generator_of
-from metagen.periods import MetaModel, PastPeriod
+from metagen.periods import MetaModel
 from stream.store import ParquetStore
 from trainer.device import choose_device, warm_up
-from trainer.parts import CATALOGUE
-from trainer.periods import BaseModel
+from trainer.periods import BaseModel, PastPeriod
 from trainer.score import Score
 from trainer.strategies.names import strategy_of
 
@@ -61,7 +60,7 @@ def run_unit(plan: Plan, unit: Unit, done: Done = lambda: None) -> None:
 def _run_base(plan: Plan, method: Method, run: int, until: int, done: Done) -> None:
     """Θ_t of every period: scored on D_{t+1} before it learns it.
 
-    Where generators may read them, all their parts are kept; else the last, the first, and catalogues.
+    Where generators may read them, all their parts are kept; else the last, as many as go on, and the first.
     """
     settings, seed = method.trainer_settings(plan.trainer), plan.seed + run
     device = choose_device(settings.device, settings.threads)
@@ -89,15 +88,15 @@ def _run_base(plan: Plan, method: Method, run: int, until: int, done: Done) -> N
             | {"seconds": seconds, "peak_memory_mb": memory}
         )
         if method.strategy not in READ:
-            _forget_before_last(store, ledger.lines)
+            _forget_before_last(store, ledger.lines, model.strategy.reach - 1)
         done()
 
 
-def _forget_before_last(store: ParquetStore, lines: Sequence[Line]) -> None:
-    """Drop the snapshot before the last, if not the first, but for the catalogue `_restored` may want."""
-    first, before, last = (lines[place]["parts"] for place in (0, max(len(lines) - 2, 0), -1))
-    dropped = {name for part, name in before.items() if part != CATALOGUE}
-    for name in dropped - set(first.values()) - set(last.values()):
+def _forget_before_last(store: ParquetStore, lines: Sequence[Line], past: int) -> None:
+    """Drop the snapshot before the last, or before as many as `_restored` wants; never the first."""
+    kept = lines[-max(past, 1) :]
+    needed = {name for line in (lines[0], *kept) for name in line["parts"].values()}
+    for name in set(lines[max(len(lines) - 1 - len(kept), 0)]["parts"].values()) - needed:
         store.delete(name)
 
 
@@ -129,10 +128,13 @@ def _restored(plan: Plan, method: Method, run: int, device: torch.device) -> Bas
     model = BaseModel.restore(settings, seed, device, _get(store, last["parts"]))
     by_period = {line["period"]: line for line in lines}
     past = model.strategy.reach - 1
-    for number in range(max(1, last["period"] - past + 1), last["period"] + 1):
-        # Periods that were pre-trained on share one snapshot, whose items are all theirs.
-        of = by_period.get(number, lines[0])
-        model.recall(number, plan.samples(number), store.get(of["parts"][CATALOGUE]).num_rows)
+    # Periods that were pre-trained on share one snapshot, whose items are all theirs.
+    model.recall(
+        [
+            PastPeriod(number, plan.samples(number), _get(store, by_period.get(number, lines[0])["parts"]))
+            for number in range(max(1, last["period"] - past + 1), last["period"] + 1)
+        ]
+    )
     return model
 
 

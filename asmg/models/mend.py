@@ -99,6 +99,11 @@ def _mend(models: Registry, model: Announcement, lost: list[str], device: Device
         for role in lost:
             _put_back(models, model.parts[role], again.tables[role])
         return "put back"
+    if model.forgotten > again.left_out:
+        raise MissingArtefact(
+            f"{name_of(model)} has forgotten a user whom no period has forgotten yet: mend it again once one "
+            "has, or restore its parts from a backup"
+        )
     _supersede(models, model, again)
     return "superseded"
 
@@ -131,6 +136,7 @@ def _supersede(models: Registry, model: Announcement, again: Rebuilt) -> None:
         code_version=CODE_VERSION,
         announced_at=now(),
         supersedes=model.hash(),
+        forgotten=again.left_out,
     )
     stop = threading.Event()
     with Logs(models.place) as logs:

@@ -29,6 +29,8 @@ def remade(models: Registry, model: Announcement, whole: bool, console: Console)
                 "model": name_of(one),
                 "parts": len(one.parts),
                 "differing": again.differing,
+                "forgotten": max(one.forgotten, again.left_out),
+                "nobodys": again.nobodys,
                 "superseded": [link.parent for link in made_of(models.announced, one) if link.superseded],
             }
         )
@@ -50,6 +52,11 @@ def said(found: list[dict[str, Any]], model: Announcement) -> str:
         return f"{what}: {parts} parts came out the same, byte by byte"
     first = others[0]
     different = f"{first['model']} comes out different in {', '.join(first['differing'])}"
+    if first["forgotten"] or first["nobodys"]:
+        return (
+            f"{different}: since it was made {first['forgotten']} users were forgotten in it, and "
+            f"{first['nobodys']} samples of its period are nobody's any more"
+        )
     if first["superseded"]:
         return f"{different}: it was made of {', '.join(first['superseded'])} before that was superseded"
     return (

@@ -14,12 +14,12 @@ from bench.generator.machine import Figures, machine
 from bench.generator.methods import METHODS, Method
 from bench.machine import Tell
 from metagen.generators import generator_of
-from metagen.periods import MetaModel, PastPeriod
+from metagen.periods import MetaModel
 from metagen.settings import MetagenSettings
 from stream.samples import Samples
 from trainer.device import warm_up
 from trainer.parts import Parts
-from trainer.periods import BaseModel
+from trainer.periods import BaseModel, PastPeriod
 from trainer.settings import TrainerSettings
 
 #: The period that is timed.

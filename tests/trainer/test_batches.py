@@ -39,16 +39,6 @@ def test_items_are_numbered_in_order_of_first_appearance_targets_before_historie
     assert catalogue_of(samples).items.ids == ["x", "y", "old"]
 
 
-def test_examples_are_the_same_whether_or_not_later_periods_are_known(random_period):
-    first, second = random_period(1), random_period(2, items=60)
-    early = catalogue_of(first)
-    seen = len(early.items)
-    then = make_examples(first, early, 1, 5, 1)
-    later = make_examples(first, catalogue_of(first, second), 1, 5, 1, items=seen)
-    for name in ("user", "item", "history", "label"):
-        np.testing.assert_array_equal(getattr(then, name), getattr(later, name))
-
-
 def test_the_dictionaries_behind_the_samples_change_nothing(random_period):
     samples = random_period(3, categories=4)
     spread = type(samples).concat([samples.take(np.arange(k, 60, 4)) for k in range(4)])

@@ -9,7 +9,7 @@ import torch
 
 from trainer.activity import INACTIVE, activity_inputs
 from trainer.batches import Examples
-from trainer.periods import BaseModel
+from trainer.periods import BaseModel, PastPeriod
 from trainer.score import logits_of
 from trainer.settings import TrainerSettings
 from trainer.update import update
@@ -38,9 +38,7 @@ def run(chosen, periods, restart=()):
     for number, samples in enumerate(periods, start=1):
         if number in restart:
             model = BaseModel.restore(chosen, 3, CPU, found[-1])
-            for one in range(1, number):
-                items = found[one - 1]["catalogue"].num_rows
-                model.recall(one, periods[one - 1], items)
+            model.recall([PastPeriod(one, periods[one - 1], found[one - 1]) for one in range(1, number)])
         model.learn(model.read(number, samples))
         found.append(stored(model))
     return found

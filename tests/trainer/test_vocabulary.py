@@ -30,7 +30,7 @@ def test_an_unknown_id_of_a_growing_column_has_no_row():
     assert Vocabulary("item", ids=["a"]).look_up(["b", "a"]).tolist() == [UNKNOWN, 0]
 
 
-@given(st.lists(st.text(max_size=6), min_size=1, max_size=20), st.integers(1, 1000))
+@given(st.lists(st.text(min_size=1, max_size=6), min_size=1, max_size=20), st.integers(1, 1000))
 def test_a_hashed_column_knows_every_id_and_never_grows(names, buckets):
     column = Vocabulary("user", buckets)
     rows = column.look_up(names)
@@ -38,6 +38,13 @@ def test_a_hashed_column_knows_every_id_and_never_grows(names, buckets):
     assert len(column) == buckets
     assert ((rows >= 0) & (rows < buckets)).all()
     assert (column.look_up(names) == rows).all()
+
+
+def test_a_user_who_is_forgotten_has_no_row_in_either():
+    growing, hashed = Vocabulary("user", ids=["a", "", "b"]), Vocabulary("user", 7)
+    assert growing.ids == ["a", "b"]
+    assert growing.look_up(["", "b"]).tolist() == [UNKNOWN, 1]
+    assert hashed.look_up(["a", ""]).tolist() == [hashed.look_up(["a"])[0], UNKNOWN]
 
 
 def test_the_hash_of_an_id_is_keyed_blake2b_and_differs_between_columns():

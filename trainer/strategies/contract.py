@@ -11,6 +11,7 @@ import pyarrow as pa
 from trainer.adam import Moments
 from trainer.batches import Examples
 from trainer.catalogue import Catalogue
+from trainer.leaving import Stay
 from trainer.model import Theta
 from trainer.settings import TrainerSettings
 
@@ -45,6 +46,10 @@ class Strategy(Protocol):
         """Told, before the first lesson, the examples that Θ_0 was trained on, if there were any."""
         ...
 
+    def keep(self, stay: Stay) -> None:
+        """Told, before the lesson of period t, who stayed at its start, if anybody left."""
+        ...
+
     def parts(self) -> dict[str, pa.Table]:
         """What it remembers, as parts beside the snapshot's; none of its names may be one of theirs."""
         ...
@@ -61,6 +66,9 @@ class Forgetful:
 
     def pretrained(self, examples: Examples) -> None:
         """Nothing depends on it."""
+
+    def keep(self, stay: Stay) -> None:
+        """Nothing is by rows."""
 
     def parts(self) -> dict[str, pa.Table]:
         """None."""

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from trainer.batches import Examples
 from trainer.catalogue import Ints
+from trainer.leaving import Stay
 
 Floats = npt.NDArray[np.float64]
 
@@ -25,6 +26,12 @@ class Reservoir:
     def empty(cls, of: Examples, share: float) -> Reservoir:
         """Nothing yet, with a capacity of this share of some examples, and of one at least."""
         return cls(of.part(0, 0), max(1, int(share * len(of))), 0)
+
+    def without(self, stay: Stay) -> Reservoir:
+        """The reservoir over the rows that stay; with a free slot it counts as having seen what it keeps."""
+        kept = stay.examples(self.kept)
+        full = len(kept) == len(self.kept)
+        return Reservoir(kept, self.capacity, self.seen if full else len(kept))
 
     def taken_in(self, new: Examples, random: np.random.Generator) -> Reservoir:
         """The reservoir after these too, in their order (Vitter 1985, algorithm R).

@@ -28,6 +28,7 @@ from stream.errors import MissingArtefact
 from trainer.adam import DenseAdam, Moments, zero_moments
 from trainer.batches import Batch, Examples, batches, shuffled
 from trainer.columns import read_moments, read_tensors, read_vectors, tensors_table, vectors
+from trainer.leaving import Stay
 from trainer.model import Theta, forward, grown, loss_of
 from trainer.parts import MLP, TABLES, table_of
 from trainer.strategies.contract import Lesson
@@ -83,6 +84,11 @@ class Transferred:
 
     def pretrained(self, examples: Examples) -> None:
         """Nothing depends on it."""
+
+    def keep(self, stay: Stay) -> None:
+        """The pair over the rows that stay."""
+        if self.pair is not None:
+            self.pair = Pair(stay.theta(self.pair.previous), stay.theta(self.pair.updated))
 
     def parts(self) -> dict[str, pa.Table]:
         """The pair's tables (vector) in the order of the snapshot's rows, its MLPs, and Φ; none at first."""

@@ -15,6 +15,7 @@ from stream.errors import MissingArtefact
 from trainer.adam import Moments
 from trainer.batches import Examples
 from trainer.catalogue import Ints
+from trainer.leaving import Stay
 from trainer.model import Theta
 from trainer.parts import column, lists, table_of
 from trainer.score import logits_of
@@ -57,6 +58,10 @@ class Replayed:
     def pretrained(self, examples: Examples) -> None:
         """The reservoirs begin with a sample of these, which also says how much they hold."""
         self._take_in(examples, _random(self.seed, examples.period))
+
+    def keep(self, stay: Stay) -> None:
+        """What is kept of those who left goes; the places that it had are filled first."""
+        self.reservoirs = {label: one.without(stay) for label, one in self.reservoirs.items()}
 
     def parts(self) -> dict[str, pa.Table]:
         """The reservoirs, slot after slot: user (row), item (number), history (numbers), label; seen and
