@@ -222,6 +222,34 @@ def _status(
     status(settings_of(choices, home), as_json=as_json, watched=watch)
 
 
+@app.command("forget")
+def _forget(
+    user: Annotated[str, typer.Argument(metavar="USER", help="The user's id, as in events.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether you are sure.")] = False,
+    dry: Annotated[bool, typer.Option("--dry-run", help="Tell what would be done, and do nothing.")] = False,
+    as_json: Json = False,
+    home: Home = None,
+    choices: Set = None,
+) -> None:
+    """Take a user out of histories, archive, tables and snapshots, and say what cannot be reached."""
+    import msgspec
+    from rich.console import Console
+
+    from asmg.forgetting.run import forget, told
+    from asmg.options import settings_of
+    from asmg.report import console
+
+    def sure() -> None:
+        if not yes:
+            typer.confirm(f"Forget user {user!r}? It cannot be undone", abort=True, err=True)
+
+    rows = forget(settings_of(choices, home), user, dry=dry, sure=sure, console=Console(stderr=True))
+    if as_json:
+        print(msgspec.json.format(msgspec.json.encode(rows), indent=1).decode())
+        return
+    console().print(told(rows))
+
+
 @app.command("experiment")
 def _experiment(
     methods: Annotated[str, typer.Option(help="Names, separated by commas; iu always runs.")],

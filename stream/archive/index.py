@@ -1,4 +1,4 @@
-"""What the topic `archive` says: which part of the store is which period's D_t; the first of each counts."""
+"""What the topic `archive` says: which part of the store is which period's D_t."""
 
 from __future__ import annotations
 
@@ -10,9 +10,14 @@ from stream.records import Archived, decode
 
 
 class Index(dict[int, Archived]):
-    """By period; records nobody can read are counted and passed over."""
+    """By period the record that counts; records nobody can read are counted and passed over."""
 
-    unreadable = 0
+    def __init__(self) -> None:
+        super().__init__()
+        self.unreadable = 0
+        self.replaced: dict[
+            str, int
+        ] = {}  # part -> period, of records that counted before users were forgotten
 
     def take(self, value: bytes | None) -> None:
         """One record of the topic."""
@@ -21,7 +26,11 @@ class Index(dict[int, Archived]):
         except CorruptRecord:
             self.unreadable += 1
         else:
-            self.setdefault(one.period, one)
+            there = self.setdefault(one.period, one)
+            if one.forgotten > there.forgotten:
+                self[one.period] = one
+            self.replaced |= {old.part: old.period for old in (there, one)}
+            self.replaced.pop(self[one.period].part, None)
 
 
 class ArchiveLog:
@@ -35,9 +44,15 @@ class ArchiveLog:
 
         Assigns the consumer to the topic. Raises: BrokerError.
         """
-        if period not in self._index and kafka.is_there(client, self._topic):
+        if period not in self._index:
+            self.all(client)
+        return self._index.get(period)
+
+    def all(self, client: Consumer) -> Index:
+        """All that is said up to now. Assigns the consumer to the topic. Raises: BrokerError."""
+        if kafka.is_there(client, self._topic):
             low, end = kafka.offsets(client, self._topic, 0)
             for message in kafka.between(client, self._topic, 0, max(self._at, low), end):
                 self._index.take(message.value())
             self._at = end
-        return self._index.get(period)
+        return self._index

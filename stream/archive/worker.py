@@ -29,10 +29,11 @@ from stream.archive.rows import table_of
 from stream.close.manifests import Manifests
 from stream.close.read import PeriodReader
 from stream.errors import CorruptRecord, GapError
+from stream.forgotten import nobodys
 from stream.log import of
 from stream.niceness import ACCOMPANIES, stand_back
 from stream.records import Archived, Manifest, decode, encode, now
-from stream.store import Store
+from stream.store import Store, name_of
 from stream.topics import Topics
 
 _PERIOD = Gauge("asmg_archive_period", "Last period that the archiver has come to")
@@ -61,7 +62,7 @@ def archive(
         for period, record in sorted(log.archived.items()):
             manifest = log.manifests[period] if period < len(log.manifests) else None
             if manifest is not None and not stop.is_set() and not store.has(record.part):
-                _put(reader, store, manifest, gone)
+                _put(reader, store, manifest, gone, record.part)
         period = 0
         while log.read_until(lambda: len(log.manifests) > period + 1, stop):  # noqa: B023 asked at once
             period += 1
@@ -79,18 +80,29 @@ def archive(
         server.server_close()
 
 
-def _put(reader: PeriodReader, store: Store, manifest: Manifest, gone: set[int]) -> Archived | None:
-    """D_t from Kafka into the store; None where Kafka has it no more, which is told."""
+def _put(
+    reader: PeriodReader, store: Store, manifest: Manifest, gone: set[int], part: str | None = None
+) -> Archived | None:
+    """D_t from Kafka into the store; None where Kafka has it no more, which is told.
+
+    part: what it must come to; of users whom the archive has forgotten since Kafka may still have samples.
+    """
     try:
         samples = reader(manifest)
+        table = table_of(samples)
+        if part is not None and name_of(table) != part:
+            raise CorruptRecord(
+                "what Kafka has of it is not what was archived: restore the part from a backup"
+            )
     except (GapError, CorruptRecord) as error:
         gone.add(manifest.period)
         _GONE.set(len(gone))
         _log.error("period %d cannot be archived: %s", manifest.period, error, extra=of(manifest.period))
         return None
-    part = store.put(table_of(samples))
+    part, forgotten = store.put(table), nobodys(samples)
     _ROWS.inc(len(samples))
-    return Archived(period=manifest.period, part=part, rows=len(samples), archived_at=now())
+    period, rows = manifest.period, len(samples)
+    return Archived(period=period, part=part, rows=rows, forgotten=forgotten, archived_at=now())
 
 
 class _Log:

@@ -21,6 +21,8 @@ LARGEST_NUMBER = 2**62
 
 Headers = list[tuple[str, bytes]]
 
+_FORGOTTEN = msgspec.json.Decoder(tuple[tuple[Int, str], ...])
+
 
 @dataclass(frozen=True)
 class Reached:
@@ -42,6 +44,7 @@ class Batch:
     first: int  # number of the first sample, or of the next one where there is none
     samples: Samples
     reached: Reached
+    forgotten: tuple[tuple[int, str], ...] = ()  # since when, ms of event time, and which user (`digest_of`)
 
 
 def messages(batch: Batch, before: Reached) -> Iterator[tuple[bytes, Headers]]:
@@ -56,7 +59,8 @@ def messages(batch: Batch, before: Reached) -> Iterator[tuple[bytes, Headers]]:
     middle = len(batch.samples) // 2
     some, rest = batch.samples.slice(0, middle), batch.samples.slice(middle, len(batch.samples))
     yield from messages(Batch(batch.partition, batch.first, some, before), before)
-    yield from messages(Batch(batch.partition, batch.first + middle, rest, batch.reached), before)
+    last = Batch(batch.partition, batch.first + middle, rest, batch.reached, batch.forgotten)
+    yield from messages(last, before)
 
 
 def read_batch(message: Message, *, keys: bool = False) -> Batch:
@@ -73,8 +77,9 @@ def read_batch(message: Message, *, keys: bool = False) -> Batch:
             first=_number(headers, "first"),
             samples=(Samples.decode_keys if keys else Samples.decode)(value) if value else Samples.empty(),
             reached=reached(headers),
+            forgotten=_FORGOTTEN.decode(headers.get("forgotten") or b"[]"),
         )
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, msgspec.DecodeError) as error:
         raise CorruptRecord(f"a record of samples has unusable headers: {error}") from error
     as_told = rows == len(batch.samples) and np.array_equal(
         batch.samples.number, np.arange(batch.first, batch.first + rows)
@@ -120,4 +125,6 @@ def _headers(batch: Batch) -> Headers:
         "busy_ms": reached.busy_ms,
     }
     headers = [(name, b"%d" % number) for name, number in numbers.items()]
+    if batch.forgotten:
+        headers.append(("forgotten", msgspec.json.encode(batch.forgotten)))
     return [*headers, ("counts", msgspec.json.encode(reached.counts))]

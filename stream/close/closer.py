@@ -65,6 +65,7 @@ class Closer:
             for one in partitions
             for begin, end in [last.at.get(str(one), (0, 0))]
         }
+        self._forgotten: set[tuple[int, str]] = set()  # as `Batch.forgotten`, in no period yet, or too late
         self._cutter = Cutter(
             settings.partitions,
             settings.period_count,
@@ -105,6 +106,7 @@ class Closer:
         known = self._cutter.next_number(batch.partition)
         if batch.first > known:
             return
+        self._forgotten.update(batch.forgotten)
         self._cutter.add(batch.partition, batch.samples, batch.reached.watermark, batch.reached.ends)
         if place.reached is None or batch.reached.watermark > place.reached.watermark:
             self._stillness.moved(batch.partition, batch.reached.watermark, time.monotonic())
@@ -133,6 +135,7 @@ class Closer:
             closed_at=now(),
             last_event_at=event_at,
             ends=cut.ends,
+            forget=self._forget(last, cut),
         )
         accepted = self._periods.accepted(mine, stop)
         if accepted is not None and accepted.hash() != mine.hash():
@@ -144,6 +147,18 @@ class Closer:
             traces.period_closed(accepted)
         _PERIOD.set(mine.period)
         _SAMPLES.set(mine.count)
+
+    def _forget(self, last: Manifest, cut: Cut) -> tuple[str, ...]:
+        """Who is forgotten in the period: those whose time lies behind the cut before it, up to its own.
+
+        All of them are known: a partition tells of them no later than of a watermark at their time. Nor is
+        one told of again once its period is closed, since what it has told before that period's last
+        samples is never read again, and what is read twice lies before the cut.
+        """
+        since = NEVER if last.cut is None else last.cut[0]
+        mine = {digest for at, digest in self._forgotten if since < at <= cut.last[0]}
+        self._forgotten = {one for one in self._forgotten if one[0] > cut.last[0]}
+        return tuple(sorted(mine))
 
     def _move_on_idle(self) -> None:
         """Writes ticks for partitions whose watermark has stood still while that of others moved.

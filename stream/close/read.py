@@ -11,6 +11,7 @@ from stream.archive.index import ArchiveLog
 from stream.archive.rows import samples_of
 from stream.close.batches import Batch, read_batch
 from stream.errors import BrokerError, CorruptArtefact, CorruptRecord, GapError, MissingArtefact
+from stream.forgotten import nobodys, without
 from stream.records import Manifest
 from stream.samples import Samples, hash_of
 from stream.store import Store
@@ -21,7 +22,8 @@ class PeriodReader:
     """Reads periods one after the other. Without a store it knows of no archive.
 
     Kafka is asked first and the archive only where that fails, so the archive costs nothing while there is no
-    need of it; what comes from either is held against the manifest's hash.
+    need of it; what comes from either is held against the manifest's hash. The samples of those whom the
+    manifest forgets are nobody's then, with their places kept (`stream.forgotten`).
     """
 
     def __init__(self, broker: Mapping[str, object], topics: Topics, store: Store | None = None) -> None:
@@ -36,7 +38,7 @@ class PeriodReader:
         what the manifest hashed, and the archive does not have it; BrokerError; StoreError: the store fails.
         """
         try:
-            return _checked(self._from_kafka(manifest), manifest)
+            return without(_checked(self._from_kafka(manifest), manifest), manifest.forget)
         except (BrokerError, GapError, CorruptRecord) as error:
             self._consumer.close()  # what it still has to say of this period would be taken for the next
             self._consumer = kafka.consumer(self._broker, wait=10)
@@ -81,7 +83,8 @@ class PeriodReader:
                 "topic from a backup (`asmg archive` keeps every period that closes while it runs)"
             ) from error
         try:
-            return _checked(samples_of(self._store.get(record.part)), manifest)
+            samples = samples_of(self._store.get(record.part))
+            return without(_checked(samples, manifest, record.forgotten), manifest.forget)
         except (MissingArtefact, CorruptArtefact, CorruptRecord) as failed:
             raise GapError(
                 f"period {manifest.period} is neither in Kafka nor in the archive: {lacking or error}; "
@@ -89,8 +92,16 @@ class PeriodReader:
             ) from failed
 
 
-def _checked(samples: Samples, manifest: Manifest) -> Samples:
-    if hash_of(samples.row_hash) != manifest.sha256:
+def _checked(samples: Samples, manifest: Manifest, forgotten: int = 0) -> Samples:
+    """The samples. Where the archive has forgotten users there is no hash left to hold them against but the
+    one that names their part: then they must be as many as they were, and as many nobody's as it says."""
+    if forgotten:
+        if (len(samples), nobodys(samples)) != (manifest.count, forgotten):
+            raise CorruptRecord(
+                f"of the {manifest.count} samples of period {manifest.period} {forgotten} are said to be "
+                f"forgotten; there are {len(samples)}, {nobodys(samples)} of them nobody's"
+            )
+    elif hash_of(samples.row_hash) != manifest.sha256:
         raise CorruptRecord(f"the samples of period {manifest.period} are not those its manifest hashed")
     return samples
 

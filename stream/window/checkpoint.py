@@ -68,6 +68,11 @@ _REST = pa.schema(
     ]
 )
 
+#: Users who wish to be forgotten, and whose time has not come: a column only where there are any.
+_ASKED = pa.field(
+    "asked", pa.list_(pa.struct([pa.field("at", pa.int64()), pa.field("user_id", pa.string())]))
+)
+
 
 def pasts_table(state: Partition, users: Ints | None = None) -> pa.Table:
     """The positives of these users (by code), or of all that have any."""
@@ -101,7 +106,11 @@ def rest_table(state: Partition, partition: int, offset: int) -> pa.Table:
     columns = [pa.array([value], _REST.field(name).type) for name, value in row.items()]
     for many in (_impressions(state), _rows(state)):  # tens of thousands: no object for each
         columns.append(pa.ListArray.from_arrays(pa.array([0, len(many)], pa.int32()), many))
-    return pa.Table.from_arrays(columns, schema=_REST)
+    table = pa.Table.from_arrays(columns, schema=_REST)
+    if not state.asked:
+        return table
+    asked = [{"at": at, "user_id": user} for at, user in state.asked]
+    return table.append_column(_ASKED, pa.array([asked], _ASKED.type))
 
 
 def restore(
@@ -126,6 +135,10 @@ def _restored(
     state = Partition(settings)
     for table in pasts:
         _restore_pasts(state, table)
+    if _ASKED.name in rest.column_names:
+        asked = rest[_ASKED.name].cast(_ASKED.type).to_pylist()[0]
+        state.asked = [(one["at"], str(one["user_id"])) for one in asked]
+        rest = rest.drop_columns(_ASKED.name)
     whole = rest.cast(_REST).combine_chunks()
     row = whole.drop_columns("impressions").to_pylist()[0]
     if (row["partition"], row["offset"]) != (partition, offset):

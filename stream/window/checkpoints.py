@@ -39,6 +39,7 @@ class Chain:
     base_users: int = 0
     delta_users: int = 0
     changed: set[str] = field(default_factory=set)  # users whose positives changed since
+    anew: bool = False  # whether a user was forgotten whom base or deltas still hold: the next base is new
     garbage: list[str] = field(default_factory=list)  # parts that only the announcement before needed
 
 
@@ -87,10 +88,11 @@ class Checkpoints:
         for name in chain.garbage:
             self._store.delete(name)
         before = (chain.base, *chain.deltas, chain.rest)
-        if not chain.base or chain.delta_users > chain.base_users or len(chain.deltas) >= MOST_DELTAS:
+        full = chain.delta_users > chain.base_users or len(chain.deltas) >= MOST_DELTAS
+        if not chain.base or full or chain.anew:
             whole = pasts_table(state)
             chain.base, chain.deltas = self._store.put(whole), ()
-            chain.base_users, chain.delta_users = whole.num_rows, 0
+            chain.base_users, chain.delta_users, chain.anew = whole.num_rows, 0, False
         elif chain.changed:
             delta = pasts_table(state, np.sort(state.users.of(chain.changed)))
             chain.deltas = (*chain.deltas, self._store.put(delta))

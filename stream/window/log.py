@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 
 from stream.records import Int
 
-#: Values of `kind`; an impression is taken before a click of the same time.
+#: Values of `kind`; an impression is taken before a click of the same time. TICK is of all that is no event.
 IMPRESSION, CLICK, TICK, UNUSABLE = 0, 1, 2, 3
 
 #: The longest id, in characters, and the most categories an item may come with.
@@ -68,6 +68,13 @@ class Tick(Struct, tag_field="type", tag="tick", frozen=True, omit_defaults=True
     end: bool = False
 
 
+class Forget(Struct, tag_field="type", tag="forget", frozen=True):
+    """Nothing of a user is to be kept: no event, and its place in the log is all that counts."""
+
+    kind: ClassVar[int] = TICK
+    user_id: Id
+
+
 class Unusable(Struct, frozen=True):
     """What stands in the place of a record that is no event."""
 
@@ -75,9 +82,9 @@ class Unusable(Struct, frozen=True):
     reason: str
 
 
-Event = Impression | Click | Tick | Unusable
+Event = Impression | Click | Tick | Forget | Unusable
 
-_decode: Callable[[Any], Event] = msgspec.json.Decoder(Impression | Click | Tick).decode
+_decode: Callable[[Any], Event] = msgspec.json.Decoder(Impression | Click | Tick | Forget).decode
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,6 +124,11 @@ class Log:
 def tick(watermark: int, end: bool = False) -> bytes:
     """A tick as it stands in `events`; one below zero says no more than zero, and would be refused."""
     return msgspec.json.encode(Tick(max(0, watermark), end))
+
+
+def forget(user: str) -> bytes:
+    """A user's wish to be forgotten as it stands in `events`, in the partition of the user's events."""
+    return msgspec.json.encode(Forget(user))
 
 
 def decode(values: list[bytes | None]) -> list[Event]:

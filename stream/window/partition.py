@@ -15,8 +15,23 @@ from stream.samples import Samples, string_ranks, take_lists
 from stream.settings import StreamSettings
 from stream.window import kernels
 from stream.window.codes import Codes, Lists, hashes_of
-from stream.window.log import CLICK, IMPRESSION, TICK, UNUSABLE, Click, Event, Impression, Log, Tick, decode
+from stream.window.log import (
+    CLICK,
+    IMPRESSION,
+    TICK,
+    UNUSABLE,
+    Click,
+    Event,
+    Forget,
+    Impression,
+    Log,
+    Tick,
+    decode,
+)
 from stream.window.state import Codes32, Events, Flags, Impressions, Ints, Pasts, Rows
+
+#: What is no event, and what a step may have to end with.
+_MARKS = frozenset({Tick, Forget})
 
 
 class Counts(msgspec.Struct):
@@ -48,7 +63,10 @@ class Step:
     watermark: int  # ms; every sample decided before it is out
     ends: int  # end ticks met so far
     dead: list[Dead]
-    histories: list[tuple[str, History]]  # users whose positives changed
+    histories: list[tuple[str, History | None]]  # users whose positives changed; None: of whom none are kept
+    #: Users whose events before their wish to be forgotten are all taken now, and since when that is, ms of
+    #: event time: every sample of such an event is decided before.
+    forgotten: list[tuple[int, str]]
 
 
 class Partition:
@@ -71,14 +89,17 @@ class Partition:
         self.impressions = Impressions()
         self.rows = Rows()
         self.pasts = Pasts()
+        self.asked: list[tuple[int, str]] = []  # as `Step.forgotten`, of wishes whose time has not come
 
     def step(self, log: Log) -> list[Step]:
-        """Takes the records in; one `Step` for those up to each end tick, and one for what follows."""
+        """Takes the records in; one `Step` for those up to each end tick or wish to be forgotten, and one for
+        what follows."""
         events = decode(log.values)
-        if Tick not in set(map(type, events)):  # most often
+        if _MARKS.isdisjoint(map(type, events)):  # most often
             return [self._step(log, events, ended=False)] if events else []
         ends = [place + 1 for place, one in enumerate(events) if isinstance(one, Tick) and one.end]
-        cuts = sorted({0, *ends, len(events)})
+        wishes = [place + 1 for place, one in enumerate(events) if isinstance(one, Forget)]
+        cuts = sorted({0, *ends, *wishes, len(events)})
         return [
             self._step(log.part(start, stop), events[start:stop], ended=stop in ends)
             for start, stop in pairwise(cuts)
@@ -90,12 +111,15 @@ class Partition:
         taken = self.pending.ts < self.watermark
         events_taken = _in_order(self.pending.take(taken), self.items, self.impressions)
         self.pending = self.pending.take(~taken)
-        decided, positives, unknown = self._join(events_taken)
+        due = sorted(one for one in self.asked if one[0] <= self.watermark)
+        decided, positives, unknown = self._take(events_taken, due)
+        dropped = {user for _, user in due} | self._wish(events[-1])
         rows = np.concatenate([decided, self.rows.expire(self.watermark - self.settings.window)])
         samples = self._samples(rows)
         self._forget()
         self.counts.pending = len(self.pending)
-        return Step(samples, self.watermark, self.ends, dead + unknown, self._histories(positives))
+        histories = self._histories(positives, dropped)
+        return Step(samples, self.watermark, self.ends, dead + unknown, histories, due)
 
     def _arrive(self, log: Log, events: list[Event]) -> list[Dead]:
         """Sorts records into pending, late, duplicate and dead; moves the watermark."""
@@ -106,7 +130,8 @@ class Partition:
         ts, at = np.zeros(len(events), np.int64), np.array(log.timestamps, np.int64)
         ts[real] = columns.ts
         for place in np.flatnonzero(kind == TICK).tolist():
-            ts[place] = events[place].watermark  # type: ignore[union-attr]
+            one = events[place]
+            ts[place] = one.watermark if isinstance(one, Tick) else kernels.NEVER
         key = np.full(len(events), -1, np.int64)
         key[real], held = self._keys(columns)
         verdict, self.watermark = kernels.accept(
@@ -192,6 +217,36 @@ class Partition:
             assert value is not None
             self.values[log.offsets[place]] = value
 
+    def _take(self, taken: Events, due: list[tuple[int, str]]) -> tuple[Ints, Ints, list[Dead]]:
+        """Takes events in their order, and forgets users in between as their time comes."""
+        if not due:
+            return self._join(taken)
+        found, start = [], 0
+        for at, user in due:
+            stop = int(np.searchsorted(taken.ts, at))
+            found.append(self._join(taken.take(np.arange(start, stop))))
+            self._drop(user)
+            start = stop
+        found.append(self._join(taken.take(np.arange(start, len(taken)))))
+        self.asked = [one for one in self.asked if one not in due]
+        decided, positives, unknown = zip(*found, strict=True)
+        return np.concatenate(decided), np.concatenate(positives), [one for some in unknown for one in some]
+
+    def _wish(self, last: Event) -> set[str]:
+        """A user who wishes to be forgotten is, and once more when all that lies before in the log is taken
+        and decided: nothing there is younger than the watermark by more than the lateness."""
+        if not isinstance(last, Forget) or self.watermark == kernels.NEVER:
+            return set()
+        user, settings = str(last.user_id), self.settings
+        self._drop(user)
+        self.asked.append((self.watermark + settings.lateness + settings.window + 1, user))
+        return {user}
+
+    def _drop(self, user: str) -> None:
+        code = self.users[user]
+        self.pasts.reserve(len(self.users))
+        self.pasts.item[code], self.pasts.ts[code], self.pasts.count[code] = 0, 0, 0
+
     def _join(self, taken: Events) -> tuple[Ints, Ints, list[Dead]]:
         """Takes events in their order: rows decided by clicks, users with new positives, dead ones."""
         rows, impressions, pasts = self.rows, self.impressions, self.pasts
@@ -265,12 +320,17 @@ class Partition:
         self.number += len(samples)
         return replace(samples, number=number)
 
-    def _histories(self, positives: Ints) -> list[tuple[str, History]]:
+    def _histories(self, positives: Ints, dropped: set[str]) -> list[tuple[str, History | None]]:
         users = np.unique(positives)
+        if dropped:
+            users = np.union1d(users, self.users.of(dropped))
         offsets, codes, ts = self.pasts.of(users)
         items, times = [self.items.names[code] for code in codes.tolist()], ts.tolist()
         return [
-            (self.users.names[user], History(items=items[start:stop], times=times[start:stop]))
+            (
+                self.users.names[user],
+                History(items=items[start:stop], times=times[start:stop]) if start < stop else None,
+            )
             for user, (start, stop) in zip(users.tolist(), pairwise(offsets.tolist()), strict=True)
         ]
 

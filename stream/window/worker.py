@@ -30,6 +30,7 @@ from stream import kafka
 from stream.close.batches import Batch, Reached, messages
 from stream.close.closer import Closer, settle_settings
 from stream.errors import BrokerError
+from stream.forgotten import digest_of
 from stream.records import encode
 from stream.settings import StreamSettings
 from stream.store import Store
@@ -175,14 +176,16 @@ class _Windower:
     def _write(self, place: _Place, first: int, step: Step, event_at: int) -> None:
         counts = msgspec.structs.asdict(place.state.counts)
         reached = Reached(step.watermark, step.ends, place.offset, event_at, counts, place.reached.busy_ms)
-        for value, headers in messages(Batch(place.number, first, step.samples, reached), place.reached):
+        forgotten = tuple((at, digest_of(user)) for at, user in step.forgotten)
+        batch = Batch(place.number, first, step.samples, reached, forgotten)
+        for value, headers in messages(batch, place.reached):
             self._writer.write(self._topics.samples, value, partition=place.number, headers=headers)
         place.reached = reached
         for user, history in step.histories:
-            self._writer.write(
-                self._topics.histories, encode(history), key=user.encode(), partition=place.number
-            )
+            told = None if history is None else encode(history)
+            self._writer.write(self._topics.histories, told, key=user.encode(), partition=place.number)
             place.chain.changed.add(user)
+            place.chain.anew |= history is None
         for dead in step.dead:
             headers = [
                 ("reason", dead.reason.encode()),

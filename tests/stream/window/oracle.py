@@ -113,6 +113,8 @@ class Oracle:
     waiting: list[Row] = field(default_factory=list)  # decided or not, in the order taken; no number yet
     shown: dict[tuple[str, str], Shown] = field(default_factory=dict)
     at_ends: list[int] = field(default_factory=list)  # the watermark at each end
+    asked: list[tuple[int, str]] = field(default_factory=list)  # wishes to be forgotten, and when due
+    forgotten: list[tuple[int, str]] = field(default_factory=list)  # those that were
 
     def add(self, one: Record, offset: int) -> None:
         """Meets the next record."""
@@ -125,7 +127,7 @@ class Oracle:
         if isinstance(parsed, Event):
             self.counts["produced"] += 1
             self._accept(parsed)
-        else:
+        elif isinstance(parsed, tuple):
             watermark, end = parsed
             self.watermark = max(self.watermark, watermark)
             if end:
@@ -133,6 +135,9 @@ class Oracle:
                 self.at_ends.append(self.watermark)
         self._take()
         self._release()
+        if isinstance(parsed, str) and self.watermark != BEFORE_ALL:
+            self.positives.pop(parsed, None)
+            self.asked.append((self.watermark + self.settings.lateness + self.settings.window + 1, parsed))
         self.counts["pending"] = len(self.pending)
 
     def histories(self) -> dict[str, tuple[list[str], list[int]]]:
@@ -163,7 +168,12 @@ class Oracle:
     def _take(self) -> None:
         ready = [event for event in self.pending if event.ts < self.watermark]
         self.pending = [event for event in self.pending if event.ts >= self.watermark]
+        due = sorted(one for one in self.asked if one[0] <= self.watermark)
+        self.asked = [one for one in self.asked if one not in due]
+        self.forgotten += due
         for event in sorted(ready, key=Event.order):
+            while due and due[0][0] <= event.ts:
+                self.positives.pop(due.pop(0)[1], None)
             if event.kind == "impression":
                 self._impression(event)
             elif event.impression_id:
@@ -172,6 +182,9 @@ class Oracle:
                 self.counts["used"] += 1
                 self.waiting.append(self._sample(event, event.ts, 1))
                 self.positives.setdefault(event.user, []).append((event.ts, event.item))
+
+        for _, user in due:
+            self.positives.pop(user, None)
 
     def _impression(self, event: Event) -> None:
         if self._known(event) is not None:
@@ -228,8 +241,8 @@ def same_source(one: Record, other: Record) -> bool:
     return one.source is not None and one.row != -1 and (one.source, one.row) == (other.source, other.row)
 
 
-def parse(one: Record, offset: int) -> Event | tuple[int, bool]:
-    """The event, or a tick's (watermark, end).
+def parse(one: Record, offset: int) -> Event | tuple[int, bool] | str:
+    """The event, or a tick's (watermark, end), or the user who wishes to be forgotten.
 
     Raises: Unusable: neither.
     """
@@ -245,6 +258,8 @@ def parse(one: Record, offset: int) -> Event | tuple[int, bool]:
         if not isinstance(end, bool):
             raise Unusable("end")
         return _time(fields, "watermark"), end
+    if kind == "forget":
+        return _identifier(fields.get("user_id"), "user_id")
     if kind not in ("impression", "click"):
         raise Unusable("type")
     without = kind == "click" and fields.get("impression_id") is None
@@ -352,10 +367,11 @@ class Run:
     @property
     def histories(self) -> dict[str, tuple[list[str], list[int]]]:
         """What a compacted topic would hold: the last word on each user."""
+        newest = {user: history for step in self.steps for user, history in step.histories}
         return {
             user: (list(history.items), list(history.times))
-            for step in self.steps
-            for user, history in step.histories
+            for user, history in newest.items()
+            if history is not None
         }
 
 
