@@ -41,8 +41,10 @@ TOKENS = {"rank": "r" * 32, "admin": "a" * 32}
 OVERLAY = """
 resources: [base]
 components: [base/bucket]
+images: [{name: asmg-stream, newName: here/asmg-stream, newTag: "7"}]
 replicas: [{name: archive, count: 1}]
 configMapGenerator:
+  - {name: settings, namespace: asmg, behavior: replace, files: [asmg.toml]}
   - {name: environment, namespace: asmg, behavior: merge, literals: [OTEL_EXPORTER_OTLP_ENDPOINT=http://here:4318]}
 """
 
@@ -250,6 +252,7 @@ def test_an_overlay_keeps_models_in_a_bucket_and_adds_to_the_environment(
 ) -> None:
     (tmp_path / "base").symlink_to(FOLDER)
     (tmp_path / "kustomization.yaml").write_text(OVERLAY)
+    (tmp_path / "asmg.toml").write_text('[store]\nfolder = "s3://models/shop"\n')
     done = kustomize("build", str(tmp_path))
     assert done.returncode == 0, done.stderr
     manifests = list(yaml.safe_load_all(done.stdout))
@@ -261,6 +264,9 @@ def test_an_overlay_keeps_models_in_a_bucket_and_adds_to_the_environment(
         assert store == {"name": "store", "emptyDir": {}}
         told = environment(worker_in(pod), maps)
         assert (told[FORM], told["OTEL_EXPORTER_OTLP_ENDPOINT"]) == ("json", "http://here:4318")
+        assert {one["image"] for one in pod["spec"]["containers"]} == {"here/asmg-stream:7"}
+        (mounted,) = (one for one in pod["spec"]["volumes"] if one["name"] == "settings")
+        assert "s3://models/shop" in maps[mounted["configMap"]["name"]]["data"]["asmg.toml"]
 
 
 def test_prometheus_finds_the_pods_under_the_labels_that_alerts_and_autoscaler_need(
