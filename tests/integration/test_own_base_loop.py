@@ -65,7 +65,7 @@ def test_a_dcn_learns_generates_and_answers_as_the_trainer_scores(
             answer: dict[str, Any] = httpx.post(f"{address}/rank", json=asked).json()
             return answer if sum(one is not None for one in answer["explained"].values()) > 1 else None
 
-        answer = until(beside)
+        answer = until(beside, 150)  # seconds, on a machine that others use
         assert answer["unknown_items"] == 1
         flags = [f"kafka.bootstrap={bootstrap}", f"kafka.prefix={prefix}", f"trainer.base={BASE}"]
         with registry(settings_of([*flags, "trainer.embedding=4"], tmp_path)) as models:
