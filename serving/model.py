@@ -217,7 +217,8 @@ class Model:
         """[len(rows), e] the rows of a table, and for -1, -2, … the initial vectors of `new`."""
         vectors = _taken(self.tables[name], rows, bool(new), np.float32(0))  # a new id's bias is zero
         if new:
-            initial = initial_rows(self._settings, self._seed, name, new, width=self._widths[name])
+            width = None if self._own is None else self._widths[name]
+            initial = initial_rows(self._settings, self._seed, name, new, width=width)
             unknown = rows < 0
             vectors[unknown, : initial.shape[1]] = initial[-1 - rows[unknown]]
         return vectors
