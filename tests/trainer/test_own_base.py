@@ -3,6 +3,7 @@
 import sys
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from trainer.batches import Bags, batches, make_batch, make_examples, shuffled
 from trainer.catalogue import Catalogue
 from trainer.model import forward, grown, initial_theta, loss_of
 from trainer.own import own_base
+from trainer.parts import TABLES
 from trainer.periods import BaseModel, uses_categories
 from trainer.score import logits_of
 from trainer.settings import TrainerSettings
@@ -289,3 +291,16 @@ def test_activity_is_read_beside_a_base_of_ones_own(random_period):
         for one in (read.examples, replace(read.examples, activity=blind))
     )
     assert not np.array_equal(with_, without)
+
+
+def test_the_example_of_the_documentation_keeps_the_contract(tmp_path, monkeypatch):
+    page = Path(__file__).parents[2] / "docs" / "base-model.md"
+    code = page.read_text().split("```python\n")[1].split("```")[0]
+    (tmp_path / "my_model.py").write_text(code)
+    monkeypatch.chdir(tmp_path)
+    try:
+        for categories in (True, False):
+            own = own_base(settings_of("my_model:TwoTowers"), categories)
+            assert own.tables == dict.fromkeys(TABLES if categories else TABLES[:2], 4)
+    finally:
+        sys.modules.pop("my_model", None)
