@@ -115,7 +115,7 @@ EACH += [(base, one) for base in (DIN, "own_models:Session") for one in ("asmg-p
 
 @pytest.mark.parametrize(("base", "generator"), EACH)
 def test_every_generator_takes_every_base_and_scores_it(periods, base, generator):
-    trainer = TRAINER.model_copy(update={"base": base})
+    trainer = TRAINER.model_copy(update={"base": base, "forget_after": 2, "user_rows": "grow"})
     metagen = MetagenSettings(generator=generator, k=2)
     device = torch.device("cpu")
     model = BaseModel.begin(trainer, 3, device, periods[0])

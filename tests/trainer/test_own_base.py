@@ -19,7 +19,7 @@ from trainer.catalogue import Catalogue
 from trainer.model import forward, grown, initial_theta, loss_of
 from trainer.own import own_base
 from trainer.parts import TABLES
-from trainer.periods import BaseModel, uses_categories
+from trainer.periods import BaseModel, PastPeriod, uses_categories
 from trainer.score import logits_of
 from trainer.settings import TrainerSettings
 from trainer.snapshot import model_parts, read_theta
@@ -27,6 +27,7 @@ from trainer.source import imported, sha256_of
 from trainer.update import gradients_of, update
 
 DCN, DIN = "examples.dcn:DCN", "own_models:Din"
+CPU = torch.device("cpu")
 
 
 def settings_of(base, **more):
@@ -128,7 +129,7 @@ def test_an_update_lowers_the_loss_and_leaves_untouched_rows_to_the_moments(rand
 def test_what_a_model_does_not_read_stays(random_period):
     settings, samples = settings_of("own_models:Session", strategy="iu"), random_period(1, categories=3)
     assert not uses_categories(settings, samples)
-    model = BaseModel.begin(settings, 0, torch.device("cpu"), samples)
+    model = BaseModel.begin(settings, 0, CPU, samples)
     before = model.snapshot.theta
     model.learn(model.read(1, samples))
     assert torch.equal(model.snapshot.theta.mlp["unread"], before.mlp["unread"])
@@ -137,22 +138,22 @@ def test_what_a_model_does_not_read_stays(random_period):
     assert not torch.equal(model.snapshot.theta.tables["item"], initial.tables["item"])
 
 
-@pytest.mark.parametrize("strategy", ["iu", "iu-activity", "bu-3", "incctr", "spmf"])
-def test_a_model_that_was_interrupted_goes_on_to_the_same_bytes(random_period, strategy):
-    settings, device = settings_of(DCN, strategy=strategy), torch.device("cpu")
+@pytest.mark.parametrize("forget_after", [None, 1])
+@pytest.mark.parametrize("strategy", ["iu-activity", "bu-3", "incctr", "spmf"])
+def test_a_model_that_was_interrupted_goes_on_to_the_same_bytes(random_period, strategy, forget_after):
+    settings = settings_of(DCN, strategy=strategy, forget_after=forget_after)
     periods = [random_period(seed, categories=4, items=20 + 5 * seed) for seed in range(4)]
-    calm = BaseModel.begin(settings, 7, device, periods[0])
-    items, parts = [], {}
+    calm, past = BaseModel.begin(settings, 7, CPU, periods[0]), []
     for number, samples in enumerate(periods, start=1):
-        again = BaseModel.restore(settings, 7, device, parts) if parts else calm
-        for past in range(max(1, number - again.strategy.reach + 1), number):
-            again.recall(past, periods[past - 1], items[past - 1])
+        again = BaseModel.restore(settings, 7, CPU, past[-1].theta) if past else calm
+        if past and again.strategy.reach > 1:
+            again.recall(past[1 - again.strategy.reach :])
         again.learn(again.read(number, samples))
-        if again is not calm:
+        if past:
             calm.learn(calm.read(number, samples))
-        items.append(len(calm.catalogue.items))
-        parts = again.parts()
-        assert names(parts) == names(calm.parts())
+        past.append(PastPeriod(number, samples, again.parts()))
+        assert names(past[-1].theta) == names(calm.parts())
+        assert calm.snapshot.theta.own is not None
 
 
 def names(parts):
@@ -280,7 +281,7 @@ def test_a_module_of_the_working_folder_comes_first_and_the_path_stays_as_it_was
 def test_activity_is_read_beside_a_base_of_ones_own(random_period):
     settings = settings_of(DCN, strategy="iu-activity")
     samples = random_period(1)
-    model = BaseModel.begin(settings, 0, torch.device("cpu"), samples)
+    model = BaseModel.begin(settings, 0, CPU, samples)
     model.learn(model.read(1, samples))
     read = model.read(2, random_period(2))
     theta = model.snapshot.theta
