@@ -26,7 +26,7 @@ from stream.settings import (
     StoreSettings,
     StreamSettings,
 )
-from trainer.settings import FACTORISED, TrainerSettings
+from trainer.settings import BUILT_IN, FACTORISED, NOT_FOR, TrainerSettings
 
 #: Where settings are looked for unless `--config` or ASMG_CONFIG says otherwise.
 CONFIG = "asmg.toml"
@@ -94,4 +94,18 @@ def load(flags: dict[str, dict[str, object]] | None = None) -> Settings:
             f"metagen.generator {generator} adds to an MLP, and trainer.strategy {FACTORISED} has none: "
             "set another strategy, or a generator for any model (asmg-linear, asmg-gru-…, average, ema)"
         )
+    _require_fit(settings.trainer)
     return settings
+
+
+def _require_fit(trainer: TrainerSettings) -> None:
+    """Raises: ConfigurationError: what is set of the built-in base model does not go with another."""
+    if trainer.base is None:
+        return
+    if trainer.strategy in BUILT_IN:
+        raise ConfigurationError(NOT_FOR.format(strategy=trainer.strategy, base=trainer.base))
+    if "products" in trainer.model_fields_set:
+        raise ConfigurationError(
+            f"trainer.products is the built-in base model's, and trainer.base is {trainer.base}: "
+            "leave one of them out"
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -76,4 +77,4 @@ class Calibrator:
         """Θ_t with the net beside its MLP."""
         theta = models[-1].theta
         net: dict[str, Tensor] = {name: tensor.clone() for name, tensor in state.omega.items()}
-        return Theta(dict(theta.tables), theta.mlp | net)
+        return replace(theta, tables=dict(theta.tables), mlp=theta.mlp | net)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -47,7 +48,8 @@ class Average:
         named = [model.theta.named() for model in models]
         mean = {name: torch.stack([one[name] for one in named]).mean(0) for name in named[0]}
         last = models[-1].theta
-        return Theta({name: mean[name] for name in last.tables}, {name: mean[name] for name in last.mlp})
+        tables = {name: mean[name] for name in last.tables}
+        return replace(last, tables=tables, mlp={name: mean[name] for name in last.mlp})
 
 
 class Ema:
@@ -86,9 +88,8 @@ class Ema:
         newest = models[-1].theta
         star = {name: self._next(state.hidden[name], one) for name, one in _hidden(newest).items()}
         shapes = {name: tensor.shape for name, tensor in newest.mlp.items()}
-        return Theta(
-            {name: star[name][..., 0] for name in newest.tables}, shaped_mlp(star[MLP].flatten(), shapes)
-        )
+        tables = {name: star[name][..., 0] for name in newest.tables}
+        return replace(newest, tables=tables, mlp=shaped_mlp(star[MLP].flatten(), shapes))
 
     def _next(self, average: Tensor, newest: Tensor) -> Tensor:
         """β average + (1 - β) newest; rows that the average lacks are at their initial vector in `newest`."""

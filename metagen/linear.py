@@ -75,7 +75,7 @@ class Linear:
             name: combined(state.omega, name, torch.stack(list(models)))
             for name, models in window.tables.items()
         }
-        return Theta(tables, combined_mlp(state.omega, window))
+        return Theta(tables, combined_mlp(state.omega, window), window.own)
 
 
 def linear_loss(part: Part, joint: Joint, omega: Mapping[str, Tensor]) -> Tensor:
@@ -84,7 +84,8 @@ def linear_loss(part: Part, joint: Joint, omega: Mapping[str, Tensor]) -> Tensor
         name: combined(omega, name, part.tables[name].index_select(0, rows).transpose(0, 1))
         for name, rows in joint.rows.items()
     }
-    return loss_of(forward(tables, combined_mlp(omega, part), joint.whole), joint.whole.label)
+    logits = forward(tables, combined_mlp(omega, part), joint.whole, part.own)
+    return loss_of(logits, joint.whole.label)
 
 
 def combined(omega: Mapping[str, Tensor], name: str, thetas: Tensor) -> Tensor:

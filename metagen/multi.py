@@ -150,7 +150,7 @@ def window_loss(
         bank_of(omega, MLP), part.mlp[:, :, None], hidden[MLP].mT, [1] * len(part.mlp), scored, residual
     )
     losses = [
-        weight * loss_of(forward(rows, shaped_mlp(star[:, 0], part.shapes), one), one.label)
+        weight * loss_of(forward(rows, shaped_mlp(star[:, 0], part.shapes), one, part.own), one.label)
         for weight, rows, star, one in zip(weights, tables, mlps, steps, strict=True)
         if len(one.label)
     ]

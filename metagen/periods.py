@@ -86,7 +86,7 @@ class MetaModel:
                 "the stored generator has another form: "
                 "keep metagen.generator, metagen.k, metagen.d and metagen.gate_biases as they were"
             )
-        self.state, self.star = state, read_theta(star).to(self.device)
+        self.state, self.star = state, read_theta(star, self.trainer).to(self.device)
 
     def read(self, number: int, samples: Samples, forgotten: Collection[str] = ()) -> None:
         """D_t; the first tells whether there are categories, as it tells the trainer.
@@ -177,7 +177,7 @@ class MetaModel:
         return Model(theta, model.activity, model.period)
 
     def _model(self, parts: Parts, period: int) -> Model:
-        return Model(read_theta(parts).to(self.device), activity_of(parts), period)
+        return Model(read_theta(parts, self.trainer).to(self.device), activity_of(parts), period)
 
     def _examples(self, number: int, samples: Samples) -> Examples:
         assert self.catalogue is not None

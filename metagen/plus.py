@@ -6,7 +6,7 @@ Ours, not the paper's; what each part of it is worth is measured in method.md.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,7 @@ from trainer.adam import zero_moments
 from trainer.batches import Examples
 from trainer.catalogue import Catalogue, Ints
 from trainer.model import Theta, forward
+from trainer.own import OwnBase
 
 #: Tables whose rows get a bias slot.
 SLOTS = ("user", "item")
@@ -92,7 +93,7 @@ class Plus:
             state.omega,
             state.moments,
             touched,
-            lambda leaves, joint: window_loss(inputs, joint, leaves, hidden, weights),
+            lambda leaves, joint: window_loss(inputs, joint, leaves, hidden, weights, models[-1].theta.own),
             self.settings,
             self.batch,
             self.seed,
@@ -116,11 +117,12 @@ def window_loss(
     omega: Mapping[str, Tensor],
     hidden: Mapping[str, Tensor],
     weights: Sequence[float],
+    own: OwnBase | None = None,
 ) -> Tensor:
     """Σ λ_i L(Θ_i* | slice of D_{i+1}), a scalar (eq. 7), from the rows the slices touch alone.
 
     inputs: table -> [touched, k, n + 1], as `unroll` takes them; hidden: table -> [touched, d]; both of the
-    period's touched rows.
+    period's touched rows. own: as of `forward`.
     """
     stars = {
         name: unroll(
@@ -131,7 +133,7 @@ def window_loss(
         )
         for name, rows in joint.rows.items()
     }
-    logits, whole = forward(stars, bank_of(omega, MLP), joint.whole), joint.whole
+    logits, whole = forward(stars, bank_of(omega, MLP), joint.whole, own), joint.whole
     shares = joint.shares(weights).to(logits.dtype)
     return binary_cross_entropy_with_logits(logits, whole.label.to(logits.dtype), shares, reduction="sum")
 
@@ -139,8 +141,8 @@ def window_loss(
 @torch.no_grad()
 def sweep(window: RowWindow, omega: Mapping[str, Tensor], hidden: Mapping[str, Tensor]) -> Theta:
     """Θ*_t: the last step's output for every row, block by block, and the generator's MLP."""
-    tables = {}
-    for name, table in window.models[-1].theta.tables.items():
+    tables, last = {}, window.models[-1].theta
+    for name, table in last.tables.items():
         weights = bank_of(omega, name)
         star = table.new_empty(len(table), len(weights["b_y"]))
         for rows in blocks(len(table)):
@@ -150,7 +152,7 @@ def sweep(window: RowWindow, omega: Mapping[str, Tensor], hidden: Mapping[str, T
                 h = cell(weights, v[:, i], h)
             star[rows] = output(weights, v[:, -1], h)
         tables[name] = star
-    return Theta(tables, {name: tensor.clone() for name, tensor in bank_of(omega, MLP).items()})
+    return replace(last, tables=tables, mlp={name: one.clone() for name, one in bank_of(omega, MLP).items()})
 
 
 @torch.no_grad()

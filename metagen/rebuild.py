@@ -21,7 +21,7 @@ from stream.store import name_of
 from trainer.announced import Announced
 from trainer.average import Average
 from trainer.device import choose_device
-from trainer.kafka import Workplace, get_all
+from trainer.kafka import Workplace, get_all, require_base
 from trainer.periods import BaseModel, Period
 from trainer.settings import Device, TrainerSettings, buckets_of
 from trainer.worker import restored
@@ -50,17 +50,23 @@ class Rebuilt:
 
 
 def rebuild(
-    place: Workplace, announced: Announced, model: Announcement, device: Device | None = None
+    place: Workplace,
+    announced: Announced,
+    model: Announcement,
+    device: Device | None = None,
+    trainer_base: str | None = None,
 ) -> Rebuilt:
     """Makes it again from its periods' samples and the models before it, under the settings it records.
 
-    device: another than the one it was made on, which makes other bits.
+    device: another than the one it was made on, which makes other bits. trainer_base: as the settings
+    here have it; what a model records, which comes out of Kafka, is not imported.
     Users who were forgotten since are left out of what comes out. Nothing is stored or announced.
 
     Raises: ConfigurationError: what it records cannot be used here; StoreError, GapError, CorruptRecord,
     BrokerError: something that it was made of is gone or damaged.
     """
     told = model.settings
+    require_base(model, trainer_base)
     try:
         trainer = TrainerSettings(**told["trainer"])
         metagen = MetagenSettings(**told.get("metagen", {}))
@@ -112,6 +118,6 @@ def _average(
         raise ConfigurationError(f"{model.kind}/{model.version} records no trainer.ema")
     average, before = Average(decay), announced.model("ema", model.version - 1)
     if before is not None and f"ema/{before.version}" in model.parents:
-        average.restore(get_all(place.store, before), before.trained, base.device)
+        average.restore(get_all(place.store, before), before.trained, base.settings, base.device)
         average.keep(period.stay)
     return average.take(base)

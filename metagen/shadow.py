@@ -26,8 +26,9 @@ from stream.niceness import ACCOMPANIES, stand_back
 from stream.records import Manifest, Shadow, now
 from stream.samples import Samples
 from trainer.device import choose_device, warm_up
-from trainer.kafka import Logs, Stopwatch, Workplace, get_all, put_all, told
+from trainer.kafka import Logs, Stopwatch, Workplace, get_all, put_all, require_base, told
 from trainer.lineage import name_of
+from trainer.own import own_base
 from trainer.periods import BaseModel
 from trainer.score import Score
 from trainer.settings import TrainerSettings
@@ -53,6 +54,8 @@ def shadow(
     AsmgError: Kafka or the store fails.
     """
     methods = [named(one, trainer, metagen) for one in trainer.shadow]
+    for one in methods:
+        own_base(one.trainer, trainer.categories != "no")  # those that take none of one's own are told of
     stand_back(ACCOMPANIES)
     device = choose_device(trainer.device, trainer.threads)
     warm_up(device)
@@ -94,9 +97,14 @@ def _runs(
 class _Run:
     """What both kinds of run share: where they are, and how they tell."""
 
-    def __init__(self, name: str, settings: dict[str, Any], place: Workplace, logs: Logs) -> None:
+    def __init__(
+        self, name: str, base: str | None, settings: dict[str, Any], place: Workplace, logs: Logs
+    ) -> None:
+        """base: `trainer.base`."""
         self.name, self.place, self.logs = name, place, logs
         self.last = logs.announced.last_shadow(name)
+        if self.last:
+            require_base(logs.announced.shadows[name, self.last], base)
         self._settings = settings
 
     def stored(self, version: int) -> Parts:
@@ -139,7 +147,7 @@ class Base(_Run):
     def __init__(
         self, name: str, settings: TrainerSettings, place: Workplace, device: torch.device, logs: Logs
     ) -> None:
-        super().__init__(name, told(place.seed, device, trainer=settings), place, logs)
+        super().__init__(name, settings.base, told(place.seed, device, trainer=settings), place, logs)
         self.settings, self.device = settings, device
         self.model = self._restored() if self.last else None
 
@@ -178,7 +186,8 @@ class Generated(_Run):
     ) -> None:
         assert method.metagen is not None
         trainer, metagen, seed = method.trainer, method.metagen, place.seed
-        super().__init__(method.name, told(seed, device, trainer=trainer, metagen=metagen), place, logs)
+        made = told(seed, device, trainer=trainer, metagen=metagen)
+        super().__init__(method.name, trainer.base, made, place, logs)
         self.base = base
         self.model = MetaModel(
             generator_of(metagen, trainer.batch, seed), trainer, seed, metagen.hidden_size, device
@@ -212,7 +221,10 @@ class Generated(_Run):
         if self.base is not None:
             return self.base.stored(period)
         theta = self.logs.wait(lambda: self.logs.announced.model("theta", period), stop)
-        return get_all(self.place.store, theta) if theta else None
+        if theta is None:
+            return None
+        require_base(theta, self.model.trainer.base)
+        return get_all(self.place.store, theta)
 
     def _restore(self) -> None:
         announced = self.logs.announced

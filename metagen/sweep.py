@@ -26,7 +26,7 @@ def sweep(window: Window, omega: Mapping[str, Tensor], hidden: Mapping[str, Tens
             star[rows] = _last(bank, thetas, _block(hidden[name], rows, thetas[0].shape[1]), residual).T
         tables[name] = star
     scalars = _last(bank_of(omega, MLP), list(window.mlp[:, :, None]), hidden[MLP].mT, residual)
-    return Theta(tables, shaped_mlp(scalars[:, 0].clone(), window.shapes))
+    return Theta(tables, shaped_mlp(scalars[:, 0].clone(), window.shapes), window.own)
 
 
 @torch.no_grad()

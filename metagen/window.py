@@ -11,6 +11,7 @@ from torch import Tensor
 
 from trainer.adam import Moments
 from trainer.model import Theta
+from trainer.own import OwnBase
 
 #: The bank and the hidden state of all MLP scalars together.
 MLP = "mlp"
@@ -23,6 +24,7 @@ class Window:
     tables: dict[str, Sequence[Tensor]]  # name -> k times [rows, e]
     mlp: Tensor  # [k, S] the MLP's scalars, tensor after tensor
     shapes: dict[str, torch.Size]  # of the MLP's tensors, in the order of their scalars
+    own: OwnBase | None = None  # as the models have it
 
     @classmethod
     def of(cls, models: Sequence[Theta]) -> Window:
@@ -31,6 +33,7 @@ class Window:
             {name: [model.tables[name] for model in models] for name in models[0].tables},
             torch.stack([flat_mlp(model) for model in models]),
             {name: tensor.shape for name, tensor in models[0].mlp.items()},
+            models[0].own,
         )
 
     def __len__(self) -> int:
@@ -46,7 +49,7 @@ class Window:
             name: torch.stack([model.index_select(0, rows[name]) for model in models], 1)
             for name, models in self.tables.items()
         }
-        return Part(tables, self.mlp, self.shapes)
+        return Part(tables, self.mlp, self.shapes, self.own)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +59,7 @@ class Part:
     tables: dict[str, Tensor]  # [touched, k, e] each
     mlp: Tensor  # [k, S]
     shapes: dict[str, torch.Size]
+    own: OwnBase | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,7 +27,8 @@ from stream.niceness import GENERATES, stand_back
 from stream.records import Announcement, Kind, Manifest, Serve, now
 from trainer.announced import Announced
 from trainer.device import choose_device, warm_up
-from trainer.kafka import CODE_VERSION, Logs, Stopwatch, Workplace, get_all, put_all, told
+from trainer.kafka import CODE_VERSION, Logs, Stopwatch, Workplace, get_all, put_all, require_base, told
+from trainer.own import own_base
 from trainer.settings import TrainerSettings
 from trainer.worker import past_period, score_record
 
@@ -53,6 +54,7 @@ def generate(
     """
     stand_back(GENERATES)
     device = choose_device(settings.device, settings.threads)
+    own_base(trainer, trainer.categories != "no")  # so that one which cannot be used is told of at once
     warm_up(device)
     server, _ = start_http_server(settings.metrics_port, "127.0.0.1")  # its answer says that we are ready
     generator = generator_of(settings, trainer.batch, place.seed)
@@ -63,6 +65,7 @@ def generate(
             period = logs.announced.last_decided()
             taken = dict(logs.announced.models)  # as they were when the model at hand was made of them
             if period:
+                require_base(taken["theta", period], trainer.base)
                 restore(model, place, logs.announced, period)
             while manifest := logs.manifest(period + 1, stop):
                 period, watch = manifest.period, Stopwatch()
@@ -75,6 +78,7 @@ def generate(
                 theta = logs.wait(lambda: logs.announced.model("theta", period), stop)  # noqa: B023
                 if theta is None:
                     return
+                require_base(theta, trainer.base)
                 taken["theta", period] = theta
                 watch.lap("wait")
                 parts = model.generate(get_all(place.store, theta))

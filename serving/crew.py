@@ -77,7 +77,7 @@ class _Answerer:
                 pass_fds=fds,
                 stdin=subprocess.DEVNULL,
                 # One thread computes; more would only get in each other's way.
-                env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
+                env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
             )
         self.channel = Channel(mine, PATIENCE)
         self.since = time.monotonic()

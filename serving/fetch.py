@@ -15,7 +15,7 @@ from stream.errors import AsmgError, ConfigurationError, CorruptArtefact, Missin
 from stream.records import Announcement
 from stream.store import Store
 from trainer.activity import activity_inputs
-from trainer.kafka import get_all
+from trainer.kafka import get_all, require_base
 from trainer.lineage import name_of
 from trainer.parts import CATALOGUE, MLP, TABLES, column, read_activity, reads_activity, table_of
 from trainer.settings import TrainerSettings, buckets_of
@@ -29,6 +29,7 @@ def fetch(store: Store, announced: Announcement, settings: TrainerSettings) -> d
 
     Raises: StoreError: a part is missing or corrupt; ConfigurationError: the settings are of another model.
     """
+    require_base(announced, settings.base)
     roles = [role for role in (*TABLES, MLP, CATALOGUE) if role in announced.parts]
     parts = get_all(store, announced, roles)
     name = name_of(announced)
@@ -75,7 +76,7 @@ def _table(
         )
     width = settings.embedding
     slots = (width,) if role == "category" else (width, width + 1)  # users and items may have a bias
-    if vectors.type.list_size not in slots:
+    if settings.base is None and vectors.type.list_size not in slots:  # who opens one of one's own knows its
         raise CorruptArtefact(f"{name} has a table {role} of width {vectors.type.list_size}, not {width}")
     _require_finite(name, role, vectors)
     columns = {"vector": vectors}

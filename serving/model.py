@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from serving.catalogue import Catalogue, Column
-from serving.taste import Floats, Items, Taste
+from serving.taste import Floats, Items, Own, Taste
 from stream.samples import take_lists
 from trainer.activity import INACTIVE
 from trainer.catalogue import Ints
@@ -49,14 +49,18 @@ class Model:
         settings: TrainerSettings,
         seed: int,
         activity: Mapping[str, npt.NDArray[np.float32]] | None = None,
+        own: Own | None = None,
+        widths: Mapping[str, int] | None = None,
     ) -> None:
         """tables, mlp: Θ's or Θ*'s, as `trainer.model.Theta` has them. activity: [rows, 3] of user and item
-        table (`activity_inputs`), for a model that reads it.
+        table (`activity_inputs`), for a model that reads it. own, widths: of a base of one's own, with the
+        widths of its tables' rows.
         """
         self.tables, self.mlp, self.catalogue, self._activity = tables, mlp, catalogue, activity
         self._settings, self._seed = settings, seed
         # Matrix factorisation has a bias last in its rows, a generator may have put one behind the others'.
-        self._width = settings.embedding if "kernel1" in mlp else tables["item"].shape[1] - 1
+        width = settings.embedding if "kernel1" in mlp else tables["item"].shape[1] - 1
+        self._own, self._widths = own, widths or dict.fromkeys(tables, width)
         # One more list, an empty one, is that of every item without a number.
         last = catalogue.category_offsets[-1:]
         self._category_offsets = np.concatenate([catalogue.category_offsets, last])
@@ -117,7 +121,8 @@ class Model:
         activity = None
         if self._activity is not None:
             activity = INACTIVE if new else self._activity["user"][row[0]]
-        return Taste(self.mlp, vector, history, activity, self._width), bool(new)
+        width = self._widths["user"]
+        return Taste(self.mlp, vector, history, activity, width, self._own), bool(new)
 
     def _items(self, ids: Sequence[str], given: Mapping[str, Sequence[str]]) -> tuple[Items, Ints]:
         """Items by id, whatever is known of them, and their numbers [n], UNKNOWN where they have none."""
@@ -135,10 +140,10 @@ class Model:
 
         new, unseen: items and categories that have no row: number -1, -2, … among the rows.
         """
-        table = self._vectors("item", rows, new)
-        vectors, bias = table[:, : self._width], None
-        if table.shape[1] > self._width:
-            bias = table[:, self._width]
+        table, width = self._vectors("item", rows, new), self._widths["item"]
+        vectors, bias = table[:, :width], None
+        if table.shape[1] > width:
+            bias = table[:, width]
         if self.catalogue.categories is not None:
             pooled = self._pooled(category, unseen, offsets)
             vectors = np.concatenate([vectors, pooled], axis=1)
@@ -200,7 +205,7 @@ class Model:
         """[n, e] the mean vector of each item's categories; zero where it has none."""
         vectors, lengths = self._vectors("category", rows, new), np.diff(offsets)
         filled = lengths > 0
-        pooled = np.zeros((len(lengths), self._width), np.float32)
+        pooled = np.zeros((len(lengths), self._widths["category"]), np.float32)
         if filled.all() and len(rows) == len(lengths):
             pooled = vectors  # each has one
         elif len(rows):
@@ -212,7 +217,9 @@ class Model:
         """[len(rows), e] the rows of a table, and for -1, -2, … the initial vectors of `new`."""
         vectors = _taken(self.tables[name], rows, bool(new), np.float32(0))  # a new id's bias is zero
         if new:
-            initial, unknown = initial_rows(self._settings, self._seed, name, new), rows < 0
+            width = None if self._own is None else self._widths[name]
+            initial = initial_rows(self._settings, self._seed, name, new, width=width)
+            unknown = rows < 0
             vectors[unknown, : initial.shape[1]] = initial[-1 - rows[unknown]]
         return vectors
 

@@ -35,7 +35,8 @@ class Opener:
     def open(self, name: str, fd: int, spans: Sequence[Span]) -> Model:
         """The model of a bundle (`serving.fetch` has verified its parts), having scored once.
 
-        Raises: CorruptArtefact: it cannot be opened, or gives a score that is not finite.
+        Raises: CorruptArtefact: it cannot be opened, or gives a score that is not finite; ConfigurationError:
+        `trainer.base` cannot be loaded, or is not what the model was made with.
         """
         with usable(name):
             model = self._opened(fd, spans)
@@ -53,13 +54,20 @@ class Opener:
         }
         for table in tables.values():
             touch(table)
+        mlp, own, widths = read_arrays(parts[MLP]), None, None
+        if self._settings.base is not None:
+            from serving.own import opened  # loads torch, which nobody else here needs
+
+            own, widths = opened(self._settings, tables, mlp)  # type: ignore[arg-type]
         return Model(
             tables,  # type: ignore[arg-type]  # float32, as fetched
-            read_arrays(parts[MLP]),
+            mlp,
             self._catalogue(mapped),
             self._settings,
             self._seed,
             activity or None,  # type: ignore[arg-type]
+            own,
+            widths,
         )
 
     def _catalogue(self, mapped: Mapped) -> Catalogue:

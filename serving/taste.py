@@ -12,7 +12,7 @@ In numpy: the arrays are small, and each operation of torch costs as much as thr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,10 @@ import numpy.typing as npt
 from trainer.parts import CALIBRATOR, POOLING_EPSILON, PRODUCTS
 
 Floats = npt.NDArray[np.float32]
+
+#: A base model of one's own (serving/own.py): from a user's vector and a history's vectors [h, w] to what
+#: gives logits [n] of candidates' vectors [n, w].
+Own = Callable[[Floats, Floats], Callable[[Floats], Floats]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,12 +52,19 @@ class Taste:
     """A user with a history, before the candidates are known."""
 
     def __init__(
-        self, mlp: Mapping[str, Floats], user: Floats, history: Items, activity: Floats | None, width: int
+        self,
+        mlp: Mapping[str, Floats],
+        user: Floats,
+        history: Items,
+        activity: Floats | None,
+        width: int,
+        own: Own | None = None,
     ) -> None:
         """user: [e] or, with a bias slot, [e + 1]. activity: [3] the user's. width: e."""
         self._mlp, self._user, self._activity = mlp, user, activity
         self._bias = user[width] if len(user) > width else None
-        if "kernel1" not in mlp:
+        self._own = None if own is None else own(user[:width], history.vectors)
+        if own is not None or "kernel1" not in mlp:
             return
         h, w = history.vectors.shape
         u = user[:width]
@@ -71,14 +82,12 @@ class Taste:
     def logits(self, items: Items) -> Floats:
         """[n] the logits of candidates."""
         mlp = self._mlp
-        if "kernel1" not in mlp:
+        if self._own is None and "kernel1" not in mlp:
             assert items.bias is not None
             factorised: Floats = items.vectors @ self._user[:-1]
             factorised += self._user[-1] + items.bias + mlp["bias"]
             return factorised
-        x = _layer(items.vectors, self._kernel, self._constant)  # [n, l1]
-        x = _layer(x, mlp["kernel2"], mlp["bias2"])  # [n, l2]
-        logit: Floats = x @ mlp["kernel3"][:, 0] + mlp["bias3"]  # [n]
+        logit = self._of_mlp(items.vectors) if self._own is None else self._own(items.vectors)  # [n]
         if self._bias is not None and items.bias is not None:
             logit += items.bias + self._bias
         if self._activity is None or items.activity is None:
@@ -94,6 +103,13 @@ class Taste:
             )
             a = _layer(np.concatenate([activity, logit[:, None]], axis=1), kernel1, bias1)
             logit += a @ kernel2[:, 0] + bias2
+        return logit
+
+    def _of_mlp(self, vectors: Floats) -> Floats:
+        mlp = self._mlp
+        x = _layer(vectors, self._kernel, self._constant)  # [n, l1]
+        x = _layer(x, mlp["kernel2"], mlp["bias2"])  # [n, l2]
+        logit: Floats = x @ mlp["kernel3"][:, 0] + mlp["bias3"]
         return logit
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pyarrow as pa
 import torch
 from torch import Tensor
@@ -11,6 +13,7 @@ from trainer.model import Theta, grown
 from trainer.parts import Parts
 from trainer.periods import BaseModel, Period
 from trainer.score import Score, score
+from trainer.settings import TrainerSettings
 from trainer.snapshot import model_parts, read_theta
 
 
@@ -30,9 +33,9 @@ class Average:
         self.theta: Theta | None = None
         self.taken = 0  # models
 
-    def restore(self, parts: Parts, taken: int, device: torch.device) -> None:
+    def restore(self, parts: Parts, taken: int, settings: TrainerSettings, device: torch.device) -> None:
         """Go on from these parts, an average of so many models."""
-        self.theta, self.taken = read_theta(parts).to(device), taken
+        self.theta, self.taken = read_theta(parts, settings).to(device), taken
 
     def keep(self, stay: Stay | None) -> None:
         """Told, before anything else of a period, who stayed at its start; None: all."""
@@ -55,7 +58,7 @@ class Average:
             before = grown(self.theta, base.catalogue.columns(), base.settings, base.seed).named()
             now = {name: averaged(before[name], one, self.decay) for name, one in newest.named().items()}
             tables = {name: now[name] for name in newest.tables}
-            self.theta = Theta(tables, {name: now[name] for name in newest.mlp})
+            self.theta = replace(newest, tables=tables, mlp={name: now[name] for name in newest.mlp})
         self.taken += 1
         activity = base.snapshot.activity if base.settings.strategy == "iu-activity" else None
         return model_parts(self.theta, base.catalogue, activity)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pyarrow as pa
 from pydantic import BaseModel
 
-from stream.errors import CorruptArtefact, MissingArtefact
+from stream.errors import ConfigurationError, CorruptArtefact, MissingArtefact
 from stream.kafka import GLANCE, Follower, Writer
 from stream.records import Announcement, Manifest, Serve, Shadow, encode
 from stream.samples import Samples
@@ -21,6 +22,7 @@ from stream.store import Store
 from stream.topics import Topics
 from trainer.announced import Announced
 from trainer.lineage import name_of
+from trainer.source import sha256_of
 
 if TYPE_CHECKING:  # serving's keeper loads no torch
     import torch
@@ -28,10 +30,16 @@ if TYPE_CHECKING:  # serving's keeper loads no torch
 #: What an announcement says made its model.
 CODE_VERSION = version("asmg-stream")
 
+#: Under which name settings of announcements tell the sha256 of the file that `trainer.base` names.
+BASE_CODE = "base_sha256"
+
 #: Settings of workers, with which nothing that they compute changes.
 _OF_PROCESS = {"device", "metrics_port", "shadow", "shadow_metrics_port"}
 
 Found = TypeVar("Found")
+
+_log = logging.getLogger(__name__)
+_said = set[str]()  # sha256 of code that was warned of
 
 
 @dataclass(frozen=True)
@@ -165,9 +173,31 @@ def _lost(model: Announcement | Shadow) -> str:
 
 def told(seed: int, device: torch.device, **settings: BaseModel) -> dict[str, Any]:
     """What a model's making was told, by section, less what concerns the process alone: with it, and what its
-    parents are, anybody can make it again."""
+    parents are, anybody can make it again. Of a base model of one's own the code's sha256 is told too."""
     sections = {name: one.model_dump(mode="json", exclude=_OF_PROCESS) for name, one in settings.items()}
-    return {"seed": seed, "device": device.type, **sections}
+    base = sections.get("trainer", {}).get("base")
+    return {"seed": seed, "device": device.type, **sections} | ({BASE_CODE: sha256_of(base)} if base else {})
+
+
+def require_base(model: Announcement | Shadow, base: str | None) -> None:
+    """Refuses a model of another base than `trainer.base` says here; of another state of its code it is said.
+
+    Raises: ConfigurationError: the model was made with another.
+    """
+    then = model.settings.get("trainer", {}).get("base")
+    if then != base:
+        here, there = ("the built-in one" if one is None else one for one in (base, then))
+        raise ConfigurationError(
+            f"trainer.base is {here}, but {name_of(model)} was made with {there}: "
+            "keep the one that a model began with"
+        )
+    code = model.settings.get(BASE_CODE)
+    if base is not None and code is not None and code not in (sha256_of(base), *_said):
+        _said.add(code)
+        _log.warning(
+            "trainer.base %s has changed: %s was made by a file of sha256 %.12s, the one here has %.12s",
+            base, name_of(model), code, sha256_of(base),
+        )  # fmt: skip
 
 
 class Stopwatch:

@@ -52,7 +52,7 @@ class Stay:
 
     def theta(self, theta: Theta) -> Theta:
         """A model without the rows that leave."""
-        return Theta(self.tensors(theta.tables), theta.mlp)
+        return replace(theta, tables=self.tensors(theta.tables))
 
     def moments(self, moments: Moments) -> Moments:
         """Adam's moments of what stays, the MLP's among them."""

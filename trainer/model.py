@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits, embedding, embedding_bag, linear, pad, relu
+from torch.nn.functional import binary_cross_entropy_with_logits, embedding, linear, relu
 
 from trainer.activity import INACTIVE
-from trainer.batches import Bags, Batch
+from trainer.base import Inputs, pool
+from trainer.batches import Batch
+from trainer.own import OwnBase, own_base
 from trainer.parts import CALIBRATOR, PRODUCTS
 from trainer.settings import FACTORISED, TrainerSettings
 from trainer.vocabulary import Vocabulary, id_hashes, initial_rows, uniform
@@ -28,6 +30,7 @@ class Theta:
     tables: dict[str, Tensor]  # "user" [users, e], "item" [items, e] and perhaps "category" [categories, e]
     mlp: dict[str, Tensor]  # "kernel1" [in, l1], "bias1" [l1], "kernel2" [l1, l2], … "bias3" [1]
     # Matrix factorisation has no third table, rows of width e + 1 with their bias last, and "bias" [1] alone.
+    own: OwnBase | None = None  # of `trainer.base`: whose tables and tensors, under their names, these are
 
     def touched(self, batch: Batch) -> dict[str, Tensor]:
         """The rows a batch reads, table by table: what `forward` takes."""
@@ -35,9 +38,10 @@ class Theta:
 
     def to(self, device: torch.device) -> Theta:
         """The same parameters on a device."""
-        return Theta(
-            {name: one.to(device) for name, one in self.tables.items()},
-            {name: one.to(device) for name, one in self.mlp.items()},
+        return replace(
+            self,
+            tables={name: one.to(device) for name, one in self.tables.items()},
+            mlp={name: one.to(device) for name, one in self.mlp.items()},
         )
 
     def named(self) -> dict[str, Tensor]:
@@ -45,39 +49,52 @@ class Theta:
         return self.tables | self.mlp
 
 
-def forward(tables: Mapping[str, Tensor], mlp: Mapping[str, Tensor], batch: Batch) -> Tensor:
+def forward(
+    tables: Mapping[str, Tensor], mlp: Mapping[str, Tensor], batch: Batch, own: OwnBase | None = None
+) -> Tensor:
     """[n] logits of a batch (eq. 8-10, less the sigmoid).
 
     tables: the rows the batch touches, as Θ or a generator has them; e is the width of vectors, w = e without
     categories and 2e with; n examples over i items. A generator may give users and items a bias slot: one
-    column more, which is added to the logit. With a product kernel the MLP reads s∘v, u∘v and l∘v beside
-    [u|s|v], l being the vector of the history's newest item.
-    A base that reads activity adds c·relu(C f + c') of it, and a model with a calibrator what that says.
-    Without kernels the model is `factorised`.
+    column more, which is added to the logit. A base that reads activity adds c·relu(C f + c') of it, and a
+    model with a calibrator what that says. own: the base model that is meant, where it is not the built-in
+    one; without it and without kernels the model is `factorised`.
     """
-    if "kernel1" not in mlp:
+    if own is None and "kernel1" not in mlp:
         return factorised(tables, mlp, batch)
-    e = mlp["kernel1"].shape[0] // (5 if batch.category is not None else 3)
+    if own is None:
+        e_user = e = mlp["kernel1"].shape[0] // (5 if batch.category is not None else 3)
+    else:
+        e_user, e = own.tables["user"], own.tables["item"]
     user, item = embedding(batch.user, tables["user"]), embedding(batch.item_row, tables["item"])
-    u, items = user[:, :e], item[:, :e]  # [n, e] eq. 8, [i, e]
+    u, items = user[:, :e_user], item[:, :e]  # [n, e] eq. 8, [i, e]
     if batch.category is not None:
         items = torch.cat([items, pool(tables["category"], batch.category)], 1)  # [i, w]
-    v = embedding(batch.item, items)  # [n, w] eq. 9
-    s = pool(items, batch.history)  # [n, w] the user's sequence
-    x = linear(torch.cat([u, s, v], 1), mlp["kernel1"].T, mlp["bias1"])  # [n, e + 2w] to [n, l1]
-    if PRODUCTS in mlp:
-        products = torch.cat([s * v, u * v[:, :e], newest(items, batch.history) * v], 1)  # [n, 2w + e]
-        x = torch.addmm(x, products, mlp[PRODUCTS])  # [n, l1]
-    x = relu(linear(relu(x), mlp["kernel2"].T, mlp["bias2"]))  # [n, l2]
-    logit = linear(x, mlp["kernel3"].T, mlp["bias3"])[:, 0]  # [n] eq. 10
-    if user.shape[1] > e:
-        logit = logit + user[:, e] + item[:, e][batch.item]  # [n]
+    inputs = Inputs(u, embedding(batch.item, items), items, batch.history)  # v [n, w] eq. 9
+    logit = embedding_mlp(mlp, inputs) if own is None else own.logits(mlp, inputs)
+    if user.shape[1] > e_user:
+        logit = logit + user[:, e_user] + item[:, e][batch.item]  # [n]
     if "activity_kernel1" in mlp and batch.activity is not None:
         a = relu(linear(batch.activity, mlp["activity_kernel1"].T, mlp["activity_bias1"]))  # [n, 16]
         logit = logit + linear(a, mlp["activity_kernel2"].T)[:, 0]
     if f"{CALIBRATOR}kernel1" in mlp and batch.activity is not None:
         logit = calibrated(logit, batch.activity, mlp)
     return logit
+
+
+def embedding_mlp(mlp: Mapping[str, Tensor], inputs: Inputs) -> Tensor:
+    """[n] the paper's Embedding&MLP (eq. 8-10).
+
+    With a product kernel the MLP reads s∘v, u∘v and l∘v beside [u|s|v], l being the vector of the history's
+    newest item.
+    """
+    u, v, s = inputs.user, inputs.item, inputs.pooled  # [n, e], [n, w], [n, w] the user's sequence
+    x = linear(torch.cat([u, s, v], 1), mlp["kernel1"].T, mlp["bias1"])  # [n, e + 2w] to [n, l1]
+    if PRODUCTS in mlp:
+        products = torch.cat([s * v, u * v[:, : u.shape[1]], inputs.newest * v], 1)  # [n, 2w + e]
+        x = torch.addmm(x, products, mlp[PRODUCTS])  # [n, l1]
+    x = relu(linear(relu(x), mlp["kernel2"].T, mlp["bias2"]))  # [n, l2]
+    return linear(x, mlp["kernel3"].T, mlp["bias3"])[:, 0]  # [n] eq. 10
 
 
 def calibrated(logit: Tensor, activity: Tensor, net: Mapping[str, Tensor]) -> Tensor:
@@ -99,19 +116,6 @@ def factorised(tables: Mapping[str, Tensor], mlp: Mapping[str, Tensor], batch: B
     return (user[:, :-1] * item[:, :-1]).sum(1) + user[:, -1] + item[:, -1] + mlp["bias"]
 
 
-def pool(vectors: Tensor, bags: Bags) -> Tensor:
-    """[n, w] the weighted sum of each bag's vectors; zero where a bag is empty."""
-    weight = bags.weight.to(vectors.dtype)
-    return embedding_bag(bags.index, vectors, bags.offsets, mode="sum", per_sample_weights=weight)
-
-
-def newest(vectors: Tensor, bags: Bags) -> Tensor:
-    """[n, w] the vector that each bag begins with; zero where a bag is empty."""
-    ends = pad(bags.offsets[1:], (0, 1), value=len(bags.index))
-    begin = pad(bags.index, (0, 1))[bags.offsets]  # an empty bag may begin behind the last index
-    return embedding(begin, vectors) * (ends > bags.offsets).to(vectors.dtype)[:, None]
-
-
 def loss_of(logits: Tensor, label: Tensor) -> Tensor:
     """Mean log loss, a scalar (eq. 11)."""
     return binary_cross_entropy_with_logits(logits, label.to(logits.dtype))
@@ -126,22 +130,18 @@ def layers(embedding_width: int, with_categories: bool) -> tuple[int, int, int, 
 def initial_mlp(settings: TrainerSettings, seed: int, with_categories: bool) -> dict[str, Tensor]:
     """Kernels, Glorot-uniform by their own fans; biases zero, or alike (one of n units: n in, n out).
 
-    Of matrix factorisation the bias alone, zero.
+    Of matrix factorisation the bias alone, zero; a base of one's own makes its tensors itself.
     """
     if settings.strategy == FACTORISED:
         return {"bias": torch.zeros(1)}
-    units = layers(settings.embedding, with_categories)
-    shapes: dict[str, tuple[int, ...]] = {}
-    for layer, (fan_in, fan_out) in enumerate(pairwise(units), start=1):
-        shapes |= {f"kernel{layer}": (fan_in, fan_out), f"bias{layer}": (fan_out,)}
-    if settings.products:
-        shapes[PRODUCTS] = (settings.embedding * (5 if with_categories else 3), units[1])
+    own = own_base(settings, with_categories)
+    mlp = {} if own is None else own.dense(seed)
+    shapes = {} if own is not None else _mlp_shapes(settings, with_categories)
     if settings.strategy == "iu-activity":
         shapes |= {
             "activity_kernel1": (2 * len(INACTIVE), ACTIVITY_UNITS),
             "activity_bias1": (ACTIVITY_UNITS,),
         }
-    mlp = {}
     for name, shape in shapes.items():
         if len(shape) == 1 and settings.init_biases == "zero":
             mlp[name] = torch.zeros(shape)
@@ -155,11 +155,26 @@ def initial_mlp(settings: TrainerSettings, seed: int, with_categories: bool) -> 
     return mlp
 
 
+def _mlp_shapes(settings: TrainerSettings, with_categories: bool) -> dict[str, tuple[int, ...]]:
+    units = layers(settings.embedding, with_categories)
+    shapes: dict[str, tuple[int, ...]] = {}
+    for layer, (fan_in, fan_out) in enumerate(pairwise(units), start=1):
+        shapes |= {f"kernel{layer}": (fan_in, fan_out), f"bias{layer}": (fan_out,)}
+    if settings.products:
+        shapes[PRODUCTS] = (units[0], units[1])
+    return shapes
+
+
 def initial_table(
-    settings: TrainerSettings, seed: int, table: str, names: list[str], buckets: int | None
+    settings: TrainerSettings,
+    seed: int,
+    table: str,
+    names: list[str],
+    buckets: int | None,
+    width: int | None = None,
 ) -> Tensor:
-    """[len(names), e] the vectors that rows of a table start from; names as in `Vocabulary.row_names`."""
-    return torch.from_numpy(initial_rows(settings, seed, table, names, buckets))
+    """[len(names), width] the vectors that rows of a table start from; names as in `Vocabulary.row_names`."""
+    return torch.from_numpy(initial_rows(settings, seed, table, names, buckets, width))
 
 
 def with_slot(vectors: Tensor, width: int) -> Tensor:
@@ -173,18 +188,21 @@ def grown(theta: Theta, columns: Mapping[str, Vocabulary], settings: TrainerSett
     for name, column in columns.items():
         table = tables[name]
         if len(column) > len(table):
-            names = column.row_names(len(table))
-            new = with_slot(initial_table(settings, seed, name, names, column.buckets), table.shape[1])
+            names, width = column.row_names(len(table)), None if theta.own is None else theta.own.tables[name]
+            new = with_slot(initial_table(settings, seed, name, names, column.buckets, width), table.shape[1])
             tables[name] = torch.cat([table, new.to(table.device)])
-    return Theta(tables, theta.mlp)
+    return replace(theta, tables=tables)
 
 
 def table_width(settings: TrainerSettings) -> int:
-    """Columns of every table: matrix factorisation has one more, its biases."""
+    """Columns of every table of a built-in model: matrix factorisation has one more, its biases."""
     return settings.embedding + (settings.strategy == FACTORISED)
 
 
 def initial_theta(columns: Mapping[str, Vocabulary], settings: TrainerSettings, seed: int) -> Theta:
     """Θ_0 over the rows the columns have."""
-    empty = {name: torch.zeros(0, table_width(settings)) for name in columns}
-    return grown(Theta(empty, initial_mlp(settings, seed, "category" in columns)), columns, settings, seed)
+    own = own_base(settings, "category" in columns)
+    widths = dict.fromkeys(columns, table_width(settings)) if own is None else own.tables
+    empty = {name: torch.zeros(0, widths[name]) for name in columns}
+    theta = Theta(empty, initial_mlp(settings, seed, "category" in columns), own)
+    return grown(theta, columns, settings, seed)

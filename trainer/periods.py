@@ -17,6 +17,7 @@ from trainer.batches import Examples, make_examples
 from trainer.catalogue import Catalogue
 from trainer.leaving import Stay, leave, staying
 from trainer.model import grown, initial_theta, table_width
+from trainer.own import own_base
 from trainer.parts import Parts, activity_of
 from trainer.score import Score, score
 from trainer.settings import FACTORISED, TrainerSettings
@@ -78,7 +79,7 @@ class BaseModel:
         """The model as it was when it gave these parts; errors as of `read_snapshot` and `read_catalogue`."""
         snapshot = read_snapshot(parts, settings)
         width, stored = table_width(settings), snapshot.theta.tables["item"].shape[1]
-        if stored != width:
+        if stored != width and snapshot.theta.own is None:
             raise ConfigurationError(
                 f"with trainer.embedding {settings.embedding} and strategy {settings.strategy} tables are "
                 f"{width} wide, the stored model's {stored}; keep both settings as they were"
@@ -166,6 +167,11 @@ class BaseModel:
 
 
 def uses_categories(settings: TrainerSettings, first: Samples) -> bool:
-    """Whether the model has categories: as set, or as D_1 has any; matrix factorisation has none."""
+    """Whether the model has categories: as set, or as D_1 has any; matrix factorisation has none, nor a base
+    of one's own that has no table for them.
+    """
     wanted = settings.categories == "yes" or (settings.categories == "auto" and len(first.category) > 0)
-    return wanted and settings.strategy != FACTORISED
+    if not wanted or settings.strategy == FACTORISED:
+        return False
+    own = own_base(settings, with_categories=True)
+    return own is None or "category" in own.tables

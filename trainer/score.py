@@ -36,7 +36,7 @@ def logits_of(theta: Theta, examples: Examples, catalogue: Catalogue) -> npt.NDA
     device = theta.tables["user"].device
     with torch.inference_mode():
         chunks = [
-            forward(theta.touched(batch), theta.mlp, batch).cpu().numpy()
+            forward(theta.touched(batch), theta.mlp, batch, theta.own).cpu().numpy()
             for batch in batches(examples, catalogue, CHUNK, device)
         ]
     return np.concatenate([*chunks, np.zeros(0, np.float32)])

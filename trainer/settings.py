@@ -25,6 +25,14 @@ Strategy = Literal["iu", "iu-activity", "bu-3", "bu-5", "bu-7", "incctr", "spmf"
 #: The one whose base model is matrix factorisation.
 FACTORISED: Strategy = "sml-mf"
 
+#: Those that know the built-in models' tensors by name, and take no base model of one's own.
+BUILT_IN: tuple[Strategy, ...] = ("sml", FACTORISED)
+#: What is said of one of them with one.
+NOT_FOR = (
+    "trainer.strategy {strategy} knows the built-in models' tensors alone, and trainer.base is {base}: "
+    "set another strategy, or leave trainer.base out"
+)
+
 
 class TrainerSettings(BaseModel):
     """The base model Θ and its update. The seed is the stream's and is passed beside these."""
@@ -74,6 +82,12 @@ class TrainerSettings(BaseModel):
         description="inputs of the MLP beside the paper's: the products, coordinate by coordinate, of the "
         "item's vector with the mean of the history, with its newest item's vector and with the user's; "
         "false: the paper's alone",
+    )
+    base: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$",
+        description="a base model of your own in place of the built-in one: MODULE:CLASS, as in "
+        "examples.dcn:DCN, found from the folder that workers start in, or installed",
     )
     embedding: int = Field(default=16, ge=1, le=1024, description="width of every embedding vector")
     batch: int = Field(

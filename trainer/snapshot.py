@@ -17,6 +17,7 @@ from trainer.adam import Moments, zero_moments
 from trainer.catalogue import Catalogue
 from trainer.columns import read_moments, read_tensors, read_vectors, tensors_table, vectors
 from trainer.model import Theta
+from trainer.own import own_base
 from trainer.parts import (
     ACTIVITY,
     CATALOGUE,
@@ -80,9 +81,10 @@ def model_parts(
 def read_snapshot(parts: Parts, settings: TrainerSettings) -> Snapshot:
     """The snapshot of these parts, on the CPU.
 
-    Raises: MissingArtefact: a part is not among them; CorruptArtefact: a column is missing.
+    Raises: MissingArtefact: a part is not among them; CorruptArtefact: a column is missing;
+    ConfigurationError: as `read_theta`.
     """
-    theta = read_theta(parts)
+    theta = read_theta(parts, settings)
     if settings.moments == "fresh":
         moments = zero_moments(theta.named())
     else:
@@ -93,14 +95,20 @@ def read_snapshot(parts: Parts, settings: TrainerSettings) -> Snapshot:
     return Snapshot(theta, moments, {name: read_activity(part_of(parts, name)) for name in theta.tables})
 
 
-def read_theta(parts: Parts) -> Theta:
-    """The parameters alone, of a snapshot's parts or of a generated model's."""
+def read_theta(parts: Parts, settings: TrainerSettings | None = None) -> Theta:
+    """The parameters alone, of a snapshot's parts or of a generated model's; None: of a built-in model.
+
+    Raises: ConfigurationError: those of the settings' `base` have other names or shapes.
+    """
     tables = {
         name: read_vectors(part_of(parts, name), "vector")
         for name in TABLES
         if name in parts or name != "category"
     }
-    return Theta(tables, read_tensors(part_of(parts, MLP)))
+    mlp, own = read_tensors(part_of(parts, MLP)), None
+    if settings is not None and (own := own_base(settings, "category" in tables)) is not None:
+        own.require(*({name: one.shape for name, one in each.items()} for each in (tables, mlp)))
+    return Theta(tables, mlp, own)
 
 
 def read_catalogue(parts: Parts, settings: TrainerSettings) -> Catalogue:

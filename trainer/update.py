@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -11,15 +12,16 @@ from trainer.adam import DenseAdam, Moments, step_rows, zero_moments
 from trainer.batches import Batch, Examples, batches, shuffled
 from trainer.catalogue import Catalogue
 from trainer.model import Theta, forward, loss_of
+from trainer.own import OwnBase
 from trainer.settings import TrainerSettings
 
 #: Touched rows by table and MLP, as leaves, and the batch they meet, to a loss, a scalar.
 Loss = Callable[[dict[str, Tensor], dict[str, Tensor], Batch], Tensor]
 
 
-def plain_loss(rows: dict[str, Tensor], mlp: dict[str, Tensor], batch: Batch) -> Tensor:
-    """That of the parameters as they are (eq. 11)."""
-    return loss_of(forward(rows, mlp, batch), batch.label)
+def plain_loss(own: OwnBase | None) -> Loss:
+    """That of the parameters as they are (eq. 11); own: as of `forward`."""
+    return lambda rows, mlp, batch: loss_of(forward(rows, mlp, batch, own), batch.label)
 
 
 def update(
@@ -29,17 +31,20 @@ def update(
     catalogue: Catalogue,
     settings: TrainerSettings,
     seed: int,
-    loss: Loss = plain_loss,
+    loss: Loss | None = None,
 ) -> tuple[Theta, Moments]:
     """Θ_t and its moments, from Θ_{t-1} already grown to the catalogue's rows; both stay as they are.
 
+    loss: by default `plain_loss`.
     Batches are runs of a permutation that (seed, t, epoch) determine, so on a CPU with a given number of
     threads the result is a function of the arguments, bit for bit.
     """
-    theta = Theta(
-        {name: _copy(table) for name, table in theta.tables.items()},
-        {name: _copy(tensor) for name, tensor in theta.mlp.items()},
+    theta = replace(
+        theta,
+        tables={name: _copy(table) for name, table in theta.tables.items()},
+        mlp={name: _copy(tensor) for name, tensor in theta.mlp.items()},
     )
+    loss = loss or plain_loss(theta.own)
     if settings.moments == "fresh":
         moments = zero_moments(theta.named())
     step = (
@@ -55,13 +60,16 @@ def update(
 
 
 def gradients_of(
-    theta: Theta, batch: Batch, loss: Loss = plain_loss
+    theta: Theta, batch: Batch, loss: Loss | None = None
 ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
-    """The batch's loss, its gradient by touched table rows, and by MLP tensors."""
+    """The batch's loss (by default `plain_loss`), its gradient by touched table rows, and by MLP tensors.
+
+    Of what the loss does not depend on, as it may be with a base of one's own, the gradient is zero.
+    """
     rows = {name: table.requires_grad_() for name, table in theta.touched(batch).items()}
     mlp = {name: tensor.detach().requires_grad_() for name, tensor in theta.mlp.items()}
-    value = loss(rows, mlp, batch)
-    gradients = torch.autograd.grad(value, [*rows.values(), *mlp.values()])
+    value = (loss or plain_loss(theta.own))(rows, mlp, batch)
+    gradients = torch.autograd.grad(value, [*rows.values(), *mlp.values()], materialize_grads=True)
     of_rows = dict(zip(rows, gradients, strict=False))
     return value.detach(), of_rows, dict(zip(mlp, gradients[len(rows) :], strict=True))
 

@@ -88,14 +88,19 @@ def initial_vectors(
 
 
 def initial_rows(
-    settings: TrainerSettings, seed: int, table: str, names: Sequence[str], buckets: int | None = None
+    settings: TrainerSettings,
+    seed: int,
+    table: str,
+    names: Sequence[str],
+    buckets: int | None = None,
+    width: int | None = None,
 ) -> npt.NDArray[np.float32]:
-    """[len(names), e] the vectors that rows of a table start from, and ids without a row are scored from.
+    """[len(names), width] the vectors that rows of a table start from, and ids without a row are scored from.
 
-    buckets: rows of a hashed table, None where it grows.
+    buckets: rows of a hashed table, None where it grows. width: None for that of the settings.
     """
     fan = settings.init_rows if buckets is None else buckets
-    return initial_vectors(seed, table, names, settings.embedding, fan, settings.init_scale)
+    return initial_vectors(seed, table, names, width or settings.embedding, fan, settings.init_scale)
 
 
 def uniform(seed: int, keys: npt.NDArray[np.uint64], width: int, limit: float) -> npt.NDArray[np.float32]:

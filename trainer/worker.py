@@ -27,8 +27,9 @@ from trainer.activity import Activity
 from trainer.announced import Announced
 from trainer.average import Average
 from trainer.device import choose_device, warm_up
-from trainer.kafka import CODE_VERSION, Logs, Stopwatch, Workplace, get_all, put_all, told
+from trainer.kafka import CODE_VERSION, Logs, Stopwatch, Workplace, get_all, put_all, require_base, told
 from trainer.lineage import name_of
+from trainer.own import own_base
 from trainer.periods import BaseModel, PastPeriod, Period
 from trainer.score import Score as Measured
 from trainer.settings import TrainerSettings
@@ -50,6 +51,7 @@ def train(place: Workplace, settings: TrainerSettings, stop: threading.Event) ->
     """
     stand_back(LEARNS)
     device = choose_device(settings.device, settings.threads)
+    own_base(settings, settings.categories != "no")  # so that one which cannot be used is told of at once
     warm_up(device)
     server, _ = start_http_server(settings.metrics_port, "127.0.0.1")  # its answer says that we are ready
     try:
@@ -59,7 +61,7 @@ def train(place: Workplace, settings: TrainerSettings, stop: threading.Event) ->
             last = logs.announced.model("theta", period)
             model = restored(place, settings, device, logs.announced, last) if last else None
             decay = settings.ema
-            averaging = None if decay is None else Averaging(decay, place, device, logs, period)
+            averaging = None if decay is None else Averaging(decay, settings, place, device, logs, period)
             while manifest := logs.manifest(period + 1, stop):
                 period, watch = manifest.period, Stopwatch()
                 d_t = place.read(manifest)
@@ -109,6 +111,7 @@ def restored(
     last: Announcement,
 ) -> BaseModel:
     """The model as it was when it announced `last`, with the earlier data its strategy reads."""
+    require_base(last, settings.base)
     model = BaseModel.restore(settings, place.seed, device, get_all(place.store, last))
     past = model.strategy.reach - 1
     model.recall(
@@ -134,9 +137,17 @@ class Averaging:
     Θ̄_t is announced before Θ_t, so whoever finds that one finds this one too.
     """
 
-    def __init__(self, decay: float, place: Workplace, device: torch.device, logs: Logs, period: int) -> None:
+    def __init__(
+        self,
+        decay: float,
+        settings: TrainerSettings,
+        place: Workplace,
+        device: torch.device,
+        logs: Logs,
+        period: int,
+    ) -> None:
         """period: the one to go on after; where there is no average of it, a new one begins."""
-        self._place, self._device, self._logs = place, device, logs
+        self._settings, self._place, self._device, self._logs = settings, place, device, logs
         self._average, self._last = Average(decay), logs.announced.model("ema", period)
         if self._last is not None:
             self._adopt(self._last)
@@ -175,7 +186,8 @@ class Averaging:
         return self._last is not None
 
     def _adopt(self, model: Announcement) -> None:
-        self._average.restore(get_all(self._place.store, model), model.trained, self._device)
+        parts = get_all(self._place.store, model)
+        self._average.restore(parts, model.trained, self._settings, self._device)
 
 
 def score_record(measured: Measured, rows: int) -> Score:

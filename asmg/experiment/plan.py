@@ -23,7 +23,9 @@ from metagen.settings import MetagenSettings
 from stream.errors import ConfigurationError, DataError
 from stream.samples import Samples
 from stream.store import ParquetStore
+from trainer.kafka import BASE_CODE
 from trainer.settings import TrainerSettings
+from trainer.source import sha256_of
 
 #: Held by whoever runs the experiment.
 LOCK = ".lock"
@@ -110,6 +112,8 @@ class Plan:
             one.model_dump(mode="json", exclude=_WITHOUT) for one in (self.trainer, self.metagen)
         )
         told = {"dataset": self.dataset, "source": self.source, "protocol": self.protocol}
+        if self.trainer.base is not None:
+            told[BASE_CODE] = sha256_of(self.trainer.base)
         return told | {
             "periods": self.periods,
             "seed": self.seed,

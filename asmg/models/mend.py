@@ -94,7 +94,7 @@ def _mend(models: Registry, model: Announcement, lost: list[str], device: Device
     lost = [role for role in lost if not _copied_back(models, model.parts[role])]
     if not lost:
         return "copied back"
-    again = rebuild(models.place, models.announced, model, device)
+    again = rebuild(models.place, models.announced, model, device, models.base)
     if not set(again.differing) & set(lost):
         for role in lost:
             _put_back(models, model.parts[role], again.tables[role])

@@ -31,6 +31,7 @@ class Registry:
     announced: Announced
     words: Words
     copies: Store | None = None  # behind Redis, which may still have what the durable store has lost
+    base: str | None = None  # `trainer.base` here: a model that records another is not made again
 
     @property
     def serving(self) -> str | None:
@@ -79,7 +80,7 @@ def registry(settings: Settings) -> Iterator[Registry]:
                     if message.topic() == topics.serve:
                         with suppress(CorruptRecord):  # counted by `announced`
                             words.take(decode(Serve, message.value()))
-            yield Registry(place, client, announced, words, store_of(located))
+            yield Registry(place, client, announced, words, store_of(located), located.trainer.base)
         finally:
             follower.close()
             reader.close()

@@ -23,7 +23,7 @@ def remade(models: Registry, model: Announcement, whole: bool, console: Console)
     wanted = behind(models, model) if whole else [model]
     found = []
     for one in track(wanted, "rebuilding", console=console, transient=True, disable=len(wanted) == 1):
-        again = rebuild(models.place, models.announced, one)
+        again = rebuild(models.place, models.announced, one, trainer_base=models.base)
         found.append(
             {
                 "model": name_of(one),

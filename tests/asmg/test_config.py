@@ -43,6 +43,15 @@ def test_environment_goes_before_the_file_and_flags_before_both(
             '[trainer]\nstrategy = "sml-mf"\n',
             "generator asmg-plus adds to an MLP, and trainer.strategy sml-mf",
         ),
+        ('[trainer]\nbase = "my_model.py"\n', "trainer.base"),
+        (
+            '[trainer]\nbase = "my_model:Dcn"\nstrategy = "sml"\n',
+            "trainer.strategy sml knows the built-in .* trainer.base is my_model:Dcn",
+        ),
+        (
+            '[trainer]\nbase = "my_model:Dcn"\nproducts = true\n',
+            "trainer.products is the built-in base model's, and trainer.base is my_model:Dcn",
+        ),
     ],
 )
 def test_a_wrong_setting_is_named_in_one_line(tmp_path: Path, text: str, named: str) -> None:
@@ -56,6 +65,12 @@ def test_matrix_factorisation_goes_with_generators_that_take_any_model(tmp_path:
     text = '[trainer]\nstrategy = "sml-mf"\n[metagen]\ngenerator = "asmg-gru-multi"\n'
     (tmp_path / "asmg.toml").write_text(text)
     assert load().trainer.strategy == "sml-mf"
+
+
+def test_a_base_of_ones_own_is_set_like_everything_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASMG_TRAINER_BASE", "my_model:Dcn")
+    assert load().trainer.base == "my_model:Dcn"
+    assert load({"trainer": {"base": None}}).trainer.base is None
 
 
 def test_a_file_that_is_named_and_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,7 @@ def first_joint(data, catalogue, batch, seed=0):
 def part_of(window, hidden, touched):
     """What `multi.window_loss` takes of a window and hidden states, in double precision."""
     part = window.part(touched.rows)
-    part = Part(double(part.tables), part.mlp.double(), part.shapes)
+    part = Part(double(part.tables), part.mlp.double(), part.shapes, part.own)
     some = {name: hidden_of(hidden[name], rows).double() for name, rows in touched.rows.items()}
     return part, some | {MLP: hidden[MLP].double()}
 
@@ -64,7 +64,7 @@ def coordinate_loss(window, slices, omega, hidden, weights, residual):
         mlps.append(shaped_mlp(star[:, 0, 0], window.shapes))
     steps = list(zip(tables, mlps, strict=True))[-len(weights) :]
     return sum(
-        weight * loss_of(forward(_touched(table, one), mlp, one), one.label)
+        weight * loss_of(forward(_touched(table, one), mlp, one, window.own), one.label)
         for weight, (table, mlp), one in zip(weights, steps, slices, strict=True)
     )
 
@@ -97,9 +97,9 @@ def row_loss(window, slices, omega, hidden, weights):
         h[: len(hidden[name])] = hidden[name][:, 0]
         for step, star in zip(tables, row_unroll(bank, v, h, table.shape[1]), strict=True):
             step[name] = star
-    mlp = bank_of(omega, MLP)
+    mlp, own = bank_of(omega, MLP), window.models[-1].theta.own
     return sum(
-        weight * loss_of(forward(_touched(table, one), mlp, one), one.label)
+        weight * loss_of(forward(_touched(table, one), mlp, one, own), one.label)
         for weight, table, one in zip(weights, tables, slices, strict=True)
     )
 

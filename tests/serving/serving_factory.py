@@ -79,13 +79,20 @@ class Factory:
             parents={},
             score=Score(auc=0.7, logloss=0.6, rows=60),
             seconds=seconds or {},
+            settings={"trainer": {"base": self.settings.base}},
             announced_at=1_000 * version,
         )
 
 
 def opened(parts: dict[str, pa.Table], settings: TrainerSettings, version: int = 1) -> Model:
     """The model of these parts, by the way that serving goes from a store to an answer."""
-    announced = Announcement(kind="star", version=version, parts={role: role for role in parts}, parents={})
+    announced = Announcement(
+        kind="star",
+        version=version,
+        parts={role: role for role in parts},
+        parents={},
+        settings={"trainer": {"base": settings.base}},
+    )
     store = cast(Store, SimpleNamespace(get=parts.__getitem__))
     return load(store, announced, settings)
 

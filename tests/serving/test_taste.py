@@ -15,8 +15,9 @@ from torch import Tensor
 
 from metagen.calibrator import UNITS
 from serving.taste import Floats, Items, Taste
+from trainer.base import pool
 from trainer.batches import Bags, Batch
-from trainer.model import forward, initial_mlp, pool
+from trainer.model import forward, initial_mlp
 from trainer.parts import CALIBRATOR, POOLING_EPSILON, PRODUCTS
 from trainer.settings import TrainerSettings
 

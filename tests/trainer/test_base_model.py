@@ -3,8 +3,9 @@
 import pytest
 import torch
 
+from trainer.base import newest
 from trainer.batches import Bags, Batch
-from trainer.model import forward, initial_mlp, newest
+from trainer.model import forward, initial_mlp
 from trainer.parts import PRODUCTS
 from trainer.settings import TrainerSettings
 
