@@ -20,13 +20,14 @@ from stream.records import Outlook
 from stream.samples import Samples
 from trainer.batches import Examples, make_examples
 from trainer.catalogue import Catalogue
-from trainer.leaving import leave, staying
+from trainer.leaving import Moved, leave, staying
 from trainer.model import Theta, grown
-from trainer.parts import Parts, activity_of
+from trainer.parts import Parts, activity_of, column
 from trainer.periods import PastPeriod, uses_categories
 from trainer.score import Score, logits_of, score_logits
 from trainer.settings import TrainerSettings
 from trainer.snapshot import read_catalogue, read_theta
+from trainer.vocabulary import Vocabulary
 
 
 class MetaModel:
@@ -68,7 +69,9 @@ class MetaModel:
         """
         for one in past:
             self._leave(one.number, one.forgotten)
-            self.catalogue = read_catalogue(one.theta, self.trainer)
+            catalogue = read_catalogue(one.theta, self.trainer)
+            self._move(catalogue.users)
+            self.catalogue = catalogue
             self.data.append(self._examples(one.number, one.samples))
             self._admit(self._model(one.theta, one.number))
         self.models = deque(map(self._grown, self.models), self.models.maxlen)
@@ -87,6 +90,13 @@ class MetaModel:
                 "keep metagen.generator, metagen.k, metagen.d and metagen.gate_biases as they were"
             )
         self.state, self.star = state, read_theta(star, self.trainer).to(self.device)
+        assert self.catalogue is not None
+        users = self.catalogue.users
+        if users.buckets is None and (
+            moved := Moved.between(column(star["user"], "id").to_pylist(), users.ids)
+        ):
+            self.star = moved.theta(self.star, self.trainer, self.seed)
+            self.state = replace(self.state, hidden=moved.hidden(self.state.hidden))
 
     def read(self, number: int, samples: Samples, forgotten: Collection[str] = ()) -> None:
         """D_t; the first tells whether there are categories, as it tells the trainer.
@@ -129,6 +139,10 @@ class MetaModel:
         """
         model = self._model(theta, self.data[-1].period)
         assert self.catalogue is not None
+        if self.catalogue.users.buckets is None:
+            ids = column(theta["user"], "id")
+            if not ids.equals(pa.array(self.catalogue.users.ids, pa.string())):
+                self._move(Vocabulary("user", ids=ids.to_pylist()))
         for name, rows in self.catalogue.table_rows().items():
             if (there := len(model.theta.tables[name])) != rows:
                 raise ConfigurationError(
@@ -167,6 +181,32 @@ class MetaModel:
             self.star = stay.theta(self.star)
         if self.state is not None:
             self.state = replace(self.state, hidden=stay.tensors(self.state.hidden))
+
+    def _move(self, users: Vocabulary) -> None:
+        """Takes all that is held over to other users, where a model has them otherwise than the one before:
+        some were taken out of what is stored (`asmg forget`), perhaps of one of the two alone."""
+        if self.catalogue is None or users.buckets is not None:
+            return
+        moved = Moved.between(self.catalogue.users.ids, users.ids)
+        if moved is None:
+            return
+        self.catalogue.users = users
+        self.models = deque(
+            (
+                Model(
+                    moved.theta(one.theta, self.trainer, self.seed),
+                    moved.activity(one.activity),
+                    one.period,
+                )
+                for one in self.models
+            ),
+            self.models.maxlen,
+        )
+        self.data = deque(map(moved.examples, self.data), self.data.maxlen)
+        if self.star is not None:
+            self.star = moved.theta(self.star, self.trainer, self.seed)
+        if self.state is not None:
+            self.state = replace(self.state, hidden=moved.hidden(self.state.hidden))
 
     def _admit(self, model: Model) -> None:
         self.models.append(self._grown(model))

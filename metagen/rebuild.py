@@ -22,7 +22,7 @@ from trainer.announced import Announced
 from trainer.average import Average
 from trainer.device import choose_device
 from trainer.kafka import Workplace, get_all, require_base
-from trainer.periods import BaseModel, Period
+from trainer.periods import BaseModel
 from trainer.settings import Device, TrainerSettings, buckets_of
 from trainer.worker import restored
 
@@ -89,9 +89,14 @@ def rebuild(
             if before
             else BaseModel.begin(trainer, place.seed, computes, samples)
         )
+        average = _average(place, announced, model, base) if model.kind == "ema" else None
         period = base.read(version, samples, manifest.forget)
         base.learn(period)
-        made = base.parts() if model.kind == "theta" else _average(place, announced, model, base, period)
+        if average is None:
+            made = base.parts()
+        else:
+            average.keep(period.stay)
+            made = average.take(base)
     else:
         generator = generator_of(metagen, trainer.batch, place.seed)
         meta = MetaModel(generator, trainer, place.seed, metagen.hidden_size, computes)
@@ -109,15 +114,12 @@ def rebuild(
     return Rebuilt(model, without_users(made, rows), computes.type, len(rows), lacking)
 
 
-def _average(
-    place: Workplace, announced: Announced, model: Announcement, base: BaseModel, period: Period
-) -> dict[str, pa.Table]:
-    """Θ̄_t, of the one before it and of Θ_t, which `base` has just learnt again of the period."""
+def _average(place: Workplace, announced: Announced, model: Announcement, base: BaseModel) -> Average:
+    """Θ̄_{t-1}, beside `base`, which is at t - 1 too; an empty one where Θ̄_t was the first."""
     decay = base.settings.ema
     if decay is None:
         raise ConfigurationError(f"{model.kind}/{model.version} records no trainer.ema")
     average, before = Average(decay), announced.model("ema", model.version - 1)
     if before is not None and f"ema/{before.version}" in model.parents:
-        average.restore(get_all(place.store, before), before.trained, base.settings, base.device)
-        average.keep(period.stay)
-    return average.take(base)
+        average.restore(get_all(place.store, before), before.trained, base)
+    return average

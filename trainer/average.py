@@ -8,12 +8,11 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from trainer.leaving import Stay
+from trainer.leaving import Moved, Stay
 from trainer.model import Theta, grown
-from trainer.parts import Parts
+from trainer.parts import Parts, column
 from trainer.periods import BaseModel, Period
 from trainer.score import Score, score
-from trainer.settings import TrainerSettings
 from trainer.snapshot import model_parts, read_theta
 
 
@@ -33,9 +32,13 @@ class Average:
         self.theta: Theta | None = None
         self.taken = 0  # models
 
-    def restore(self, parts: Parts, taken: int, settings: TrainerSettings, device: torch.device) -> None:
-        """Go on from these parts, an average of so many models."""
-        self.theta, self.taken = read_theta(parts, settings).to(device), taken
+    def restore(self, parts: Parts, taken: int, base: BaseModel) -> None:
+        """Go on from these parts, an average of so many models, of the period that `base` is at."""
+        self.theta, self.taken = read_theta(parts, base.settings).to(base.device), taken
+        users = base.catalogue.users
+        if users.buckets is None:
+            moved = Moved.between(column(parts["user"], "id").to_pylist(), users.ids)
+            self.theta = moved.theta(self.theta, base.settings, base.seed) if moved else self.theta
 
     def keep(self, stay: Stay | None) -> None:
         """Told, before anything else of a period, who stayed at its start; None: all."""

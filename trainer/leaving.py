@@ -7,7 +7,7 @@ operator. What stays keeps its order and moves up; rows that come later are appe
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -20,7 +20,8 @@ from trainer.activity import Activity
 from trainer.adam import Moments
 from trainer.batches import Examples
 from trainer.catalogue import Catalogue, Ints
-from trainer.model import Theta
+from trainer.model import Theta, initial_table, with_slot
+from trainer.settings import TrainerSettings
 from trainer.vocabulary import UNKNOWN
 
 
@@ -99,6 +100,61 @@ class Stay:
             history=history[stays],
         )
         return moved.known()
+
+
+@dataclass(frozen=True, eq=False)
+class Moved:
+    """From the rows of a growing table of users to those that another model has.
+
+    Models that users were taken out of (`asmg forget`) may stand beside models that have them still, or have
+    them again as new ones.
+    """
+
+    rows: Ints  # [users] where each of the other model's was, UNKNOWN of one that was not there
+    of: int  # rows there were
+    users: Sequence[str]
+
+    @classmethod
+    def between(cls, before: Sequence[str], after: Sequence[str]) -> Moved | None:
+        """None where the second goes on from the first, as models of one line do."""
+        if after[: len(before)] == before:
+            return None
+        known = {one: row for row, one in enumerate(before)}
+        rows = np.fromiter((known.get(one, UNKNOWN) for one in after), np.int64, len(after))
+        return cls(rows, len(before), after)
+
+    def theta(self, theta: Theta, settings: TrainerSettings, seed: int) -> Theta:
+        """A model over the other one's users, at their initial vectors where it had none."""
+        table, width = theta.tables["user"], None if theta.own is None else theta.own.tables["user"]
+        new = initial_table(settings, seed, "user", list(self.users), None, width).to(table.device)
+        filled = self._filled(with_slot(new, table.shape[1]), table)
+        return replace(theta, tables={**theta.tables, "user": filled})
+
+    def hidden(self, hidden: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Hidden states of the other one's users, zero where there was none."""
+        if "user" not in hidden:
+            return dict(hidden)
+        one = hidden["user"]
+        return {**hidden, "user": self._filled(one.new_zeros(len(self.rows), *one.shape[1:]), one)}
+
+    def activity(self, activity: Mapping[str, Activity]) -> dict[str, Activity]:
+        """Counts of the other one's users."""
+        one = activity["user"]
+        there = (self.rows != UNKNOWN) & (self.rows < len(one))
+        columns = [np.where(there, getattr(one, field.name)[self.rows * there], 0) for field in fields(one)]
+        return {**activity, "user": Activity(*columns)}
+
+    def examples(self, examples: Examples) -> Examples:
+        """Those of users whom the other model has."""
+        places = np.full(self.of, UNKNOWN, np.int64)
+        there = np.flatnonzero(self.rows != UNKNOWN)
+        places[self.rows[there]] = there
+        return replace(examples, user=places[examples.user]).known()
+
+    def _filled(self, new: Tensor, table: Tensor) -> Tensor:
+        there = np.flatnonzero((self.rows != UNKNOWN) & (self.rows < len(table)))
+        new[torch.from_numpy(there)] = table[torch.from_numpy(self.rows[there])]
+        return new
 
 
 def staying(

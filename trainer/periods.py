@@ -15,7 +15,7 @@ from trainer.activity import Activity, activity_after
 from trainer.adam import grown_moments, zero_moments
 from trainer.batches import Examples, make_examples
 from trainer.catalogue import Catalogue
-from trainer.leaving import Stay, leave, staying
+from trainer.leaving import Moved, Stay, leave, staying
 from trainer.model import grown, initial_theta, table_width
 from trainer.own import own_base
 from trainer.parts import Parts, activity_of
@@ -92,9 +92,13 @@ class BaseModel:
         """The data of the last periods, consecutive and up to that of the parts, after `restore`."""
         before: tuple[Catalogue, Mapping[str, Activity]] | None = None
         for one in past:
-            if before and (stay := self._staying(*before, one.number, one.forgotten)):
-                self.past = deque(map(stay.examples, self.past), self.past.maxlen)
             catalogue = read_catalogue(one.theta, self.settings)
+            if before is not None:
+                if stay := self._staying(*before, one.number, one.forgotten):
+                    leave(before[0], stay)
+                    self.past = deque(map(stay.examples, self.past), self.past.maxlen)
+                if moved := Moved.between(before[0].users.ids, catalogue.users.ids):
+                    self.past = deque(map(moved.examples, self.past), self.past.maxlen)
             self.past.append(self._examples(one.number, one.samples, catalogue, None))
             before = catalogue, activity_of(one.theta)
 

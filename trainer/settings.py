@@ -107,7 +107,7 @@ class TrainerSettings(BaseModel):
         default=None,
         ge=1,
         description="an id that no sample has named for so many periods, in a history neither, leaves its "
-        "table before the next; comes it back, it is new; null: none leaves",
+        "table before the next; if it comes back it is new; null: none leaves",
     )
     init_rows: int = Field(
         default=20_000, ge=1, description="rows a growing table counts as in the fan of its initial vectors"

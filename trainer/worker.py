@@ -61,7 +61,7 @@ def train(place: Workplace, settings: TrainerSettings, stop: threading.Event) ->
             last = logs.announced.model("theta", period)
             model = restored(place, settings, device, logs.announced, last) if last else None
             decay = settings.ema
-            averaging = None if decay is None else Averaging(decay, settings, place, device, logs, period)
+            averaging = None if decay is None else Averaging(decay, place, device, logs, model)
             while manifest := logs.manifest(period + 1, stop):
                 period, watch = manifest.period, Stopwatch()
                 d_t = place.read(manifest)
@@ -138,19 +138,14 @@ class Averaging:
     """
 
     def __init__(
-        self,
-        decay: float,
-        settings: TrainerSettings,
-        place: Workplace,
-        device: torch.device,
-        logs: Logs,
-        period: int,
+        self, decay: float, place: Workplace, device: torch.device, logs: Logs, model: BaseModel | None
     ) -> None:
-        """period: the one to go on after; where there is no average of it, a new one begins."""
-        self._settings, self._place, self._device, self._logs = settings, place, device, logs
+        """model: the last Θ, whose average is gone on with; where it has none, a new one begins."""
+        period = logs.announced.last_theta()
+        self._place, self._device, self._logs = place, device, logs
         self._average, self._last = Average(decay), logs.announced.model("ema", period)
-        if self._last is not None:
-            self._adopt(self._last)
+        if self._last is not None and model is not None:
+            self._adopt(self._last, model)
 
     def announce(
         self, model: BaseModel, read: Period, parents: dict[str, str], stop: threading.Event
@@ -182,12 +177,11 @@ class Averaging:
             _EMA_AUC.set(float("nan") if measured.auc is None else measured.auc)
             _EMA_LOGLOSS.set(measured.logloss)
         if self._last is not None and self._last.parts != parts:
-            self._adopt(self._last)
+            self._adopt(self._last, model)
         return self._last is not None
 
-    def _adopt(self, model: Announcement) -> None:
-        parts = get_all(self._place.store, model)
-        self._average.restore(parts, model.trained, self._settings, self._device)
+    def _adopt(self, average: Announcement, model: BaseModel) -> None:
+        self._average.restore(get_all(self._place.store, average), average.trained, model)
 
 
 def score_record(measured: Measured, rows: int) -> Score:

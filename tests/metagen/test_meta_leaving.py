@@ -46,15 +46,16 @@ def loaded(parts):
     return {name: pa.ipc.open_stream(table).read_all() for name, table in parts.items()}
 
 
-def run(periods, trainer, metagen, restart=(), forgotten=None, taken_out=()):
+def run(periods, trainer, metagen, restart=(), forgotten=None, taken_out=(), cleaned=lambda _star: range(9)):
     """Parts of every period; both workers forget everything before each period in `restart`, and read parts
-    that users were taken out of (digests).
+    that users (digests) were taken out of: of the versions of Θ, or Θ*, that are `cleaned`.
     """
 
-    def read(parts):
-        parts = loaded(parts)
-        grows = trainer.user_rows == "grow"
-        return without_users(parts, rows_of(parts["user"], taken_out)) if grows else parts
+    def read(models, version):
+        parts = loaded(models[version])
+        if trainer.user_rows != "grow" or version not in cleaned(models is stars):
+            return parts
+        return without_users(parts, rows_of(parts["user"], taken_out))
 
     forgotten = forgotten or {}
     generator = generator_of(metagen, trainer.batch, 3)
@@ -63,15 +64,15 @@ def run(periods, trainer, metagen, restart=(), forgotten=None, taken_out=()):
     thetas, stars, scores = {}, {}, []
     for number, samples in enumerate(periods, start=1):
         if number in restart:
-            base = BaseModel.restore(trainer, 3, CPU, read(thetas[number - 1]))
+            base = BaseModel.restore(trainer, 3, CPU, read(thetas, number - 1))
             meta = fresh()
             past = range(max(1, number - meta.reach), number)
             meta.restore(
                 [
-                    PastPeriod(one, periods[one - 1], read(thetas[one]), forgotten.get(one, ()))
+                    PastPeriod(one, periods[one - 1], read(thetas, one), forgotten.get(one, ()))
                     for one in past
                 ],
-                read(stars[number - 1]) if number - 1 in stars else None,
+                read(stars, number - 1) if number - 1 in stars else None,
             )
         gone = forgotten.get(number, ())
         base.learn(base.read(number, samples, gone))
@@ -163,14 +164,43 @@ def test_a_user_who_is_forgotten_leaves_the_generator_too(random_period, trainer
     trainer, metagen = TrainerSettings(embedding=8, batch=16, **trainer), MetagenSettings(**metagen)
     whole = run(periods, trainer, metagen, forgotten={6: gone})
     assert run(periods, trainer, metagen, restart=range(2, 9), forgotten={6: gone}) == whole
-    # Who starts again from versions that `asmg forget` has cleaned comes to the same.
-    cleaned = run(periods, trainer, metagen, restart=[6], forgotten={6: gone}, taken_out=gone)
-    assert cleaned == whole
+    # Who starts again from versions that `asmg forget` has cleaned, or was killed over, comes to the same.
+    for cleaned in (lambda _: range(9), lambda star: () if star else range(9), lambda star: range(5 - star)):
+        again = run(
+            periods, trainer, metagen, restart=[6], forgotten={6: gone}, taken_out=gone, cleaned=cleaned
+        )
+        assert again == whole
     if trainer.user_rows == "grow":
         named = {version: loaded(star)["user"]["id"].to_pylist() for version, star in whole[1].items()}
         assert "u2" in named[5]
         assert "u2" not in named[6]
         assert named[7][-1] == "u2"
+
+
+@pytest.mark.parametrize("order", [slice(None), slice(None, None, -1)])
+def test_a_generator_that_comes_to_models_that_users_were_taken_out_of_follows_them(random_period, order):
+    """As a shadow that is named later does: the data still name the user, some of the models do no more."""
+    trainer = TrainerSettings(embedding=8, batch=16, strategy="iu")
+    metagen, gone = MetagenSettings(generator="asmg-plus", k=2), {digest_of("u2")}
+    periods = [random_period(seed, users=6, categories=3) for seed in range(6)]
+    thetas = {one: loaded(parts) for one, parts in run(periods, trainer, metagen)[0].items()}
+    for version in list(thetas)[order][:3]:
+        parts = thetas[version]
+        thetas[version] = without_users(parts, rows_of(parts["user"], gone))
+    meta = MetaModel(generator_of(metagen, 16, 3), trainer, 3, metagen.hidden_size, CPU)
+    for number, samples in enumerate(periods, start=1):
+        meta.read(number, samples)
+        meta.score()
+        meta.train()
+        star = meta.generate(thetas[number])
+        assert meta.catalogue.users.ids == thetas[number]["user"]["id"].to_pylist()
+        for one in meta.models:  # each id has its own vector, or the initial one
+            theirs = thetas[one.period]["user"]
+            vectors = dict(zip(theirs["id"].to_pylist(), theirs["vector"].to_pylist(), strict=True))
+            rows = one.theta.tables["user"].tolist()
+            for user, row in zip(meta.catalogue.users.ids, rows, strict=True):
+                assert user not in vectors or vectors[user] == row
+    assert star["user"]["id"].equals(thetas[6]["user"]["id"])
 
 
 def test_another_rule_for_the_base_model_is_refused(random_period):
