@@ -49,12 +49,12 @@ class Mapping:
         """The events in a record, and why the rest of it is none."""
         if len(self._sources) == 1:
             return self._sources[0].map(record)
-        found = [source.map(record) for source in self._sources]
+        found = [source.map(record, lazily=True) for source in self._sources]
         events = [event for one in found for event in one.events]
         if len(events) > SLATE:
             return Mapped(reason=f"it makes {len(events)} events, at most {SLATE} are taken of one record")
         reason = next((one.reason for one in found if one.reason), "")
-        left_out = "" if events or reason else next(one.left_out for one in found)
+        left_out = "" if events or reason else self._sources[0].map(record).left_out
         return Mapped(events, reason, left_out)
 
 
@@ -79,11 +79,12 @@ class _Source:
         self._impression = _field("impression", settings.impression) if settings.impression else None
         self._slate = _field("slate", settings.slate) if settings.slate else None
 
-    def map(self, record: Record) -> Mapped:
+    def map(self, record: Record, *, lazily: bool = False) -> Mapped:
+        """lazily: what is left out does not say what it is, which takes longer than to leave it out."""
         try:
             kind = self._kind_of(record)
             if kind is None:
-                return Mapped(left_out=self._left_out(record))
+                return Mapped() if lazily else Mapped(left_out=self._left_out(record))
             if kind == "click":
                 return Mapped((self._click(record),))
             if self._items is None:

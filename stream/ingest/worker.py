@@ -20,6 +20,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter as Counts
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import NamedTuple
@@ -219,13 +220,15 @@ class _Ingest:
 
     def _write(self, taken: Sequence[tuple[Place, int, _Taken]]) -> None:
         rows: list[tuple[Place, int, Impression | Click]] = []
+        became: Counts[tuple[str, str]] = Counts()  # told at the end: a look-up of a metric takes as long as
+        written: Counts[tuple[str, str]] = Counts()  # writing an event
         for place, at, one in taken:
             mapped = one.mapped
             for number, event in enumerate(mapped.events):
                 rows.append((place, one.offset * SLATE + number, event))
             if mapped.reason:
                 self._bury(place, one)
-            _RECORDS.labels(place[0], _became(mapped)).inc()
+            became[place[0], _became(mapped)] += 1
             self._next[place] = one.offset + 1
             self._watermark = max(self._watermark, at - self._stream.lateness)
         users = pa.array([event.user_id for _, _, event in rows], pa.string())
@@ -239,7 +242,10 @@ class _Ingest:
                     partition=partition,
                     headers=[("source", self._sources[place]), ("row", b"%d" % row)],
                 )
-                _EVENTS.labels(place[0], "click" if event.kind else "impression").inc()
+                written[place[0], "click" if event.kind else "impression"] += 1
+        for metric, counts in ((_RECORDS, became), (_EVENTS, written)):
+            for labels, count in counts.items():
+                metric.labels(*labels).inc(count)
         self._unmarked += len(taken)
         _TIME.set(taken[-1][1])
 
