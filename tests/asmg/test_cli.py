@@ -18,7 +18,7 @@ def asmg(*words: str, folder: Path, **environment: str) -> subprocess.CompletedP
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,  # beside whatever else the machine does
         check=False,
     )
 
@@ -75,7 +75,7 @@ def test_what_is_wrong_is_said_in_one_line_and_nothing_is_begun(
 
 def test_a_kafka_that_is_not_there_is_named_within_seconds(tmp_path: Path) -> None:
     commands = ["demo", "replay", "window", "train", "metagen", "serve", "live", "status"]
-    with ThreadPoolExecutor(len(commands)) as together:  # they wait more than they work
+    with ThreadPoolExecutor(4) as together:  # they wait more than they work
         ended = together.map(
             lambda one: asmg(one, folder=tmp_path, ASMG_KAFKA_BOOTSTRAP="127.0.0.1:1"), commands
         )
