@@ -32,9 +32,10 @@ class Session(nn.Module):
         self.tables = {"user": 1, "item": embedding}
         self.logit = nn.Linear(embedding, 1)
         self.unread = nn.Parameter(torch.ones(2))
+        self.register_buffer("scale", torch.tensor(2.0))
 
     def forward(self, inputs):
-        return self.logit(inputs.item)[:, 0]
+        return self.logit(inputs.item)[:, 0] * self.scale
 
 
 class Fine(nn.Module):

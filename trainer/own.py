@@ -103,7 +103,8 @@ def _loaded(name: str, embedding: int, with_categories: bool) -> OwnBase:
 
 
 def _made(make: Callable[[], nn.Module], seed: int) -> nn.Module:
-    with _MAKING, torch.random.fork_rng(devices=[]):
+    # Outside of inference, whoever asks: with a buffer that was made there nothing could be trained.
+    with _MAKING, torch.random.fork_rng(devices=[]), torch.inference_mode(False):
         torch.manual_seed(seed)
         return make()
 

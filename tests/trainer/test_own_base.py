@@ -191,6 +191,23 @@ def test_threads_that_call_a_base_with_other_tensors_do_not_meet():
     assert differed == []
 
 
+def test_a_thread_that_scores_first_may_train_afterwards():
+    own, found = own_base(settings_of("own_models:Session"), False), []
+    inputs = Inputs(torch.zeros(1, 1), torch.ones(1, 4), torch.ones(1, 4), bags([]))
+
+    def work():
+        dense = {name: one.requires_grad_() for name, one in own.dense(0).items()}
+        with torch.inference_mode():
+            own.logits(dense, inputs)
+        own.logits(dense, inputs).sum().backward()
+        found.append(dense["logit.bias"].grad.item())
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert found == [2.0]
+
+
 def test_a_table_grows_by_rows_of_its_own_width_at_their_initial_vectors(random_period):
     settings = settings_of(DIN)
     catalogue = Catalogue(settings, True)
