@@ -135,8 +135,8 @@ def test_a_word_of_an_operator_is_written_once_the_model_is_whole(
 def test_the_verdict_names_the_first_model_that_differs(models: Registry) -> None:
     model = models.meant("star/3")
     same = [
-        {"model": "theta/1", "parts": 3, "differing": [], "superseded": []},
-        {"model": "star/3", "parts": 4, "differing": [], "superseded": []},
+        {"model": "theta/1", "parts": 3, "differing": [], "superseded": [], "forgotten": 0, "nobodys": 0},
+        {"model": "star/3", "parts": 4, "differing": [], "superseded": [], "forgotten": 0, "nobodys": 0},
     ]
     assert said(same, model) == "2 models: 7 parts came out the same, byte by byte"
     assert said(same[1:], model) == "star/3: 4 parts came out the same, byte by byte"
