@@ -15,7 +15,7 @@ import typer
 from asmg.dead.commands import dead_letters
 from asmg.flags import Data, Dataset, Events, Home, Json, Pace, Set, Since, Speed, Until
 from asmg.models.commands import models
-from stream.errors import AsmgError
+from stream.errors import AsmgError, ConfigurationError
 
 app = typer.Typer(
     add_completion=False,
@@ -117,6 +117,51 @@ def _replay(
     )
     sent = run_replay(settings, source, factor, kept, metrics_port)
     typer.echo(f"{source.name}: {sent:,} events sent, {len(source):,} in all", err=True)
+
+
+@app.command("warmup")
+def _warmup(
+    data: Data = None,
+    dataset: Dataset = None,
+    periods: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Last periods of history, learnt one by one; those before pre-train the base model. "
+            "Else as many as a generator takes until it may serve, or half of all.",
+        ),
+    ] = None,
+    since: Since = None,
+    until: Until = None,
+    events: Events = None,
+    archive: Annotated[
+        str | None,
+        typer.Option(metavar="PREFIX", help="Instead of --data what was archived under that kafka.prefix."),
+    ] = None,
+    as_json: Json = False,
+    home: Home = None,
+    choices: Set = None,
+) -> None:
+    """Learn a history of clicks offline, before everything else: the live loop goes on where it ends."""
+    from asmg.options import settings_of, source_of
+    from asmg.workers import run_warmup
+    from stream.topics import Topics
+
+    settings = settings_of(choices, home)
+    settings.stream.shape()  # before data are read for nothing
+    if archive is not None:
+        if any(one is not None for one in (data, dataset, since, until, events)):
+            raise ConfigurationError("--archive is all of an archive: leave --data and its flags away")
+        raise typer.Exit(run_warmup(settings, Topics(archive), periods, as_json=as_json))
+    _, source = source_of(
+        data,
+        dataset,
+        since=since.date() if since else None,
+        until=until.date() if until else None,
+        events=events,
+        seed=settings.stream.seed,
+    )
+    raise typer.Exit(run_warmup(settings, source, periods, as_json=as_json))
 
 
 @app.command("ingest")

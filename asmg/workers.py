@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import sys
 import threading
@@ -78,6 +80,34 @@ def run_window(settings: Settings) -> None:
     traces.set_up("window")
     with _topics(settings) as (broker, topics):
         window(broker, topics, durable_of(settings), settings.stream, stop)
+
+
+def run_warmup(settings: Settings, history: Source | Topics, periods: int | None, *, as_json: bool) -> int:
+    """Learn history offline, for the live loop to go on from; 0, or 1 when stopped. Raises: AsmgError.
+
+    history: a data set, or the topics whose archive is meant.
+    """
+    from rich.console import Console
+
+    from asmg.warmup import said, warm_up
+    from stream.history.archived import Archive
+    from stream.history.steps import until_its_end
+
+    stop, console = stop_event("warmup"), Console(stderr=True)
+    if console.is_terminal:
+        logging.getLogger().setLevel(logging.WARNING)  # the bars say as much
+    durable = durable_of(settings)
+    with _workplace(settings) as place:
+        if isinstance(history, Topics):
+            steps, name = Archive.of(place.kafka, history, durable).until_its_end(), history.archive
+        else:
+            steps, name = until_its_end(history), history.name
+        found = warm_up(place, durable, settings, steps, periods, stop, console)
+    if found is None:
+        sys.stderr.write("asmg: stopped; the same command goes on from here\n")
+        return 1
+    print(json.dumps({"history": name, **found}) if as_json else said(found))
+    return 0
 
 
 def run_archive(settings: Settings) -> None:

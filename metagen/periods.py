@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +18,7 @@ from metagen.window import GeneratorState
 from stream.errors import ConfigurationError
 from stream.records import Outlook
 from stream.samples import Samples
+from trainer.activity import Activity
 from trainer.batches import Examples, make_examples
 from trainer.catalogue import Catalogue
 from trainer.leaving import Moved, leave, staying
@@ -46,6 +47,7 @@ class MetaModel:
         self.data: deque[Examples] = deque(maxlen=generator.k)  # …, D_t
         self.state: GeneratorState | None = None
         self.star: Theta | None = None
+        self._begun: Mapping[str, Activity] = {}  # that of Θ_0, where history made one
         self._before: npt.NDArray[np.float32] | None = None  # [n] logits of Θ*_{t-1} on D_t
 
     @property
@@ -61,6 +63,13 @@ class MetaModel:
     @property
     def _reads_activity(self) -> bool:
         return self.trainer.strategy == "iu-activity" or self.generator.reads_activity
+
+    def begin(self, theta: Parts) -> None:
+        """Know the ids of these parts before the first period: those of Θ_0 where history made one.
+
+        Θ_0 itself is in no window.
+        """
+        self.catalogue, self._begun = read_catalogue(theta, self.trainer), activity_of(theta)
 
     def restore(self, past: Sequence[PastPeriod], star: Parts | None) -> None:
         """Go on after the last of the consecutive `past` periods, `reach` or all there are.
@@ -165,10 +174,10 @@ class MetaModel:
 
     def _leave(self, number: int, forgotten: Collection[str]) -> None:
         """Takes those who leave at the start of a period out of all that is held."""
-        if self.catalogue is None or not self.models:
+        if self.catalogue is None:
             return
-        after = self.trainer.forget_after
-        stay = staying(self.catalogue, self.models[-1].activity, number, after, forgotten)
+        activity = self.models[-1].activity if self.models else self._begun
+        stay = staying(self.catalogue, activity, number, self.trainer.forget_after, forgotten)
         if stay is None:
             return
         leave(self.catalogue, stay)

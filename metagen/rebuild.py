@@ -24,7 +24,7 @@ from trainer.device import choose_device
 from trainer.kafka import Workplace, get_all, require_base
 from trainer.periods import BaseModel
 from trainer.settings import Device, TrainerSettings, buckets_of
-from trainer.worker import restored
+from trainer.worker import restored, theta_0
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,9 @@ def rebuild(
     manifest = announced.manifests[version]
     samples = place.read(manifest)
     made: dict[str, pa.Table] | None
-    if model.kind != "star":
+    if model.kind == "theta" and version == 0:
+        made = theta_0(place, trainer, computes, manifest)[0].parts()
+    elif model.kind != "star":
         before = announced.model("theta", version - 1)
         base = (
             restored(place, trainer, computes, announced, before)

@@ -32,7 +32,7 @@ from trainer.own import own_base
 from trainer.periods import BaseModel
 from trainer.score import Score
 from trainer.settings import TrainerSettings
-from trainer.worker import past_period, score_record
+from trainer.worker import begun, past_period, score_record
 
 _PERIOD = Gauge("asmg_shadow_period", "Last period a shadow has taken in", ["method"])
 _AUC = Gauge("asmg_shadow_auc", "Prequential AUC of a shadow on the last period", ["method"])
@@ -154,7 +154,9 @@ class Base(_Run):
     def go(self, manifest: Manifest, samples: Samples, stop: threading.Event) -> bool:
         """Score Θ_{t-1} on D_t, learn Θ_t, announce it; False when stopped."""
         period, watch = manifest.period, Stopwatch()
-        self.model = self.model or BaseModel.begin(self.settings, self.place.seed, self.device, samples)
+        if self.model is None:
+            start = self.logs.announced.manifests[0]
+            self.model = begun(self.place, self.settings, self.device, start, samples)
         read = self.model.read(period, samples, manifest.forget)
         watch.lap("read")
         score = self.model.score(read)
@@ -198,6 +200,11 @@ class Generated(_Run):
     def go(self, manifest: Manifest, samples: Samples, stop: threading.Event) -> bool:
         """Score Θ*_{t-1} on D_t, train, generate Θ*_t, announce it; False when stopped."""
         period, watch = manifest.period, Stopwatch()
+        if not self.last and self.logs.announced.manifests[0].reason == "history":
+            known = self.base.stored(period) if self.base is not None else self._theta(0, stop)
+            if known is None:
+                return False
+            self.model.begin(known)
         self.model.read(period, samples, manifest.forget)
         watch.lap("read")
         score = self.model.score()

@@ -67,6 +67,11 @@ def generate(
             if period:
                 require_base(taken["theta", period], trainer.base)
                 restore(model, place, logs.announced, period)
+            elif (start := logs.manifest(0, stop)) is not None and start.reason == "history":
+                first = logs.wait(lambda: logs.announced.model("theta", 0), stop)
+                if first is None:
+                    return
+                model.begin(get_all(place.store, first))
             while manifest := logs.manifest(period + 1, stop):
                 period, watch = manifest.period, Stopwatch()
                 model.read(period, place.read(manifest), manifest.forget)

@@ -300,6 +300,15 @@ def offsets(client: Consumer, topic: str, partition: int) -> tuple[int, int]:
     return int(low), int(high)
 
 
+def holds_any(kafka: Mapping[str, object], topic: str, partitions: int) -> bool:
+    """Whether anything was ever written to the topic. Raises: BrokerError."""
+    client = consumer(kafka, wait=10)
+    try:
+        return any(offsets(client, topic, one)[1] > 0 for one in range(partitions))
+    finally:
+        client.close()
+
+
 def offset_since(client: Consumer, topic: str, partition: int, time_ms: int) -> int:
     """The first offset whose record is not older than that; the one after the last where all are older.
 

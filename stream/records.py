@@ -11,7 +11,7 @@ import msgspec
 
 from stream.errors import CorruptRecord
 
-Reason = Literal["settings", "count", "time", "end"]
+Reason = Literal["settings", "history", "count", "time", "end"]
 
 #: Θ, the base model; Θ*, the generated one; Θ̄, the moving average of the Θ.
 Kind = Literal["theta", "star", "ema"]
@@ -28,8 +28,20 @@ _BRACKETS = re.compile(rb"[\[\]{}]")
 Key = tuple[Int, str, str, str]
 
 
+class Beginning(msgspec.Struct, frozen=True, kw_only=True):
+    """What windowing of a partition begins with where history was windowed before: a state in the store."""
+
+    offset: Int  # of `events`: the first that is not in it
+    base: str  # users' positives
+    rest: str  # all else, as of a checkpoint
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """Period `period` is closed: which samples are its D_t. Number 0 records the settings alone."""
+    """Period `period` is closed: which samples are its D_t. Number 0 records the settings.
+
+    After a warm-up number 0 says besides what windowing begins with; and where Θ_0 is pre-trained its reason
+    is `history` and its samples are D_0, what Θ_0 learns.
+    """
 
     period: Int
     parent: str  # hash of the manifest before; "" for number 0
@@ -50,6 +62,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     #: Digests of users who are forgotten at its start (`stream.forgotten`): their rows leave, and their
     #: samples in it, which it hashes, are nobody's to whoever reads them.
     forget: tuple[str, ...] = ()
+    begin: dict[str, Beginning] = {}  # partition -> what its windowing begins with; of number 0 alone
 
     def hash(self) -> str:
         """sha256 over what any run over the same log must agree on."""

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from stream.samples import Samples
 from trainer.catalogue import Catalogue, Ints, look_up_codes
 
-#: `last_seen` of a row that no sample has named yet.
+#: `last_seen` of a row that no sample has named yet: no period has this number. Those before 1, which Θ_0 is
+#: pre-trained on, have negative ones.
 NEVER = 0
 
 #: A row unseen for this many periods counts as one unseen for ever.
@@ -97,5 +98,5 @@ def _after(
     if before is not None:
         known = len(before)
         so_far[:known] += before.positives_so_far
-        last_seen[:known] = np.maximum(last_seen[:known], before.last_seen)
+        last_seen[:known] = np.where(impressions[:known] > 0, period, before.last_seen)
     return Activity(positives, impressions, so_far, last_seen)

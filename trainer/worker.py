@@ -4,6 +4,7 @@ What dies when, and what becomes of it:
 
 | killed                              | found at the next start  | then                                |
 |-------------------------------------|--------------------------|-------------------------------------|
+| before Θ_0 of a history is there    | no model                 | it is pre-trained again, same bits  |
 | before or while D_t is learnt       | Θ_{t-1} announced        | period t is done again, same bits   |
 | with some or all parts in the store | Θ_{t-1} announced        | the parts are put again, harmlessly |
 | between the average's and Θ_t's     | the same, and Θ̄_t        | t again; what is announced stands   |
@@ -20,9 +21,12 @@ import torch
 from prometheus_client import Gauge, start_http_server
 
 from stream import log, traces
+from stream.close.cut import periods_in
 from stream.live.drift import distance
 from stream.niceness import LEARNS, stand_back
 from stream.records import Announcement, Drift, Manifest, Score, Shadow, now
+from stream.samples import Samples
+from stream.settings import StreamSettings
 from trainer.activity import Activity
 from trainer.announced import Announced
 from trainer.average import Average
@@ -31,6 +35,7 @@ from trainer.kafka import CODE_VERSION, Logs, Stopwatch, Workplace, get_all, put
 from trainer.lineage import name_of
 from trainer.own import own_base
 from trainer.periods import BaseModel, PastPeriod, Period
+from trainer.pretrain import pretrained
 from trainer.score import Score as Measured
 from trainer.settings import TrainerSettings
 
@@ -60,6 +65,12 @@ def train(place: Workplace, settings: TrainerSettings, stop: threading.Event) ->
             period = logs.announced.last_theta()
             last = logs.announced.model("theta", period)
             model = restored(place, settings, device, logs.announced, last) if last else None
+            start = logs.manifest(0, stop) if last is None else None
+            if start is not None and start.reason == "history":
+                made = _pretrain(place, settings, device, logs, start, stop)
+                if made is None:
+                    return
+                model, last = made
             decay = settings.ema
             averaging = None if decay is None else Averaging(decay, place, device, logs, model)
             while manifest := logs.manifest(period + 1, stop):
@@ -101,6 +112,65 @@ def train(place: Workplace, settings: TrainerSettings, stop: threading.Event) ->
     finally:
         server.shutdown()
         server.server_close()
+
+
+def begun(
+    place: Workplace, settings: TrainerSettings, device: torch.device, start: Manifest, first: Samples
+) -> BaseModel:
+    """Θ_0: pre-trained on D_0 where manifest 0 (`start`) names a history, else as seed and ids determine it.
+
+    first: D_1.
+    """
+    if start.reason == "history":
+        return theta_0(place, settings, device, start)[0]
+    return BaseModel.begin(settings, place.seed, device, first)
+
+
+def theta_0(
+    place: Workplace, settings: TrainerSettings, device: torch.device, start: Manifest
+) -> tuple[BaseModel, int]:
+    """Θ_0 of the history that manifest 0 names, and for how many epochs it learnt.
+
+    D_0 is cut as the stream's periods are; the last of them has number -1.
+    """
+    shape = StreamSettings.model_validate(start.settings)
+    periods = periods_in(place.read(start), shape.period_count, shape.period_span)
+    return pretrained(settings, place.seed, device, periods, first=-len(periods))
+
+
+def _pretrain(
+    place: Workplace,
+    settings: TrainerSettings,
+    device: torch.device,
+    logs: Logs,
+    start: Manifest,
+    stop: threading.Event,
+) -> tuple[BaseModel, Announcement] | None:
+    """Θ_0 learnt and announced, or as somebody else announced it before; None when stopped."""
+    watch = Stopwatch()
+    model, epochs = theta_0(place, settings, device, start)
+    watch.lap("train")
+    parts = put_all(place.store, model.parts())
+    watch.lap("write")
+    mine = Announcement(
+        kind="theta",
+        version=0,
+        parts=parts,
+        parents={"period/0": start.hash()},
+        seconds=watch.seconds,
+        settings=told(place.seed, device, trainer=settings),
+        code_version=CODE_VERSION,
+        announced_at=now(),
+    )
+    accepted = logs.announce(mine, stop)
+    if accepted is None:
+        return None
+    _log.info(
+        "theta/0: pre-trained on %d samples, %d epochs", start.count, epochs, extra=log.of(0, "theta/0")
+    )
+    if accepted.parts != mine.parts:
+        model = restored(place, settings, device, logs.announced, accepted)
+    return model, accepted
 
 
 def restored(

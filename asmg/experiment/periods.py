@@ -12,8 +12,8 @@ from asmg.experiment import paper
 from asmg.experiment.rows import Sampler, rows_of
 from stream.close.cut import Cutter
 from stream.errors import ConfigurationError
+from stream.history.steps import steps
 from stream.replay import Source
-from stream.replay.encode import Encoder
 from stream.samples import Samples
 from stream.settings import StreamSettings
 from stream.window.log import Log, tick
@@ -22,9 +22,6 @@ from trainer.settings import NegativeDraw
 
 #: stream: nothing is known before it happened. paper: ids, filters and negatives know the whole data set.
 Protocol = Literal["paper", "stream"]
-
-#: Events that are windowed at a time.
-CHUNK = 8192
 
 #: Told how much is done, in [0, 1].
 Tell = Callable[[float], None]
@@ -69,7 +66,7 @@ def windowed(
     partition, cutter = Partition(of), Cutter(1, of.period_count, None)
     held = Samples.empty()  # in no period yet
     first = 0  # number of the first of them
-    for done, step in _steps(source, partition, of):
+    for done, step in _steps(source, partition):
         cutter.add(0, step.samples, step.watermark, step.ends)
         held = Samples.concat([held, step.samples])
         for cut in cutter.cuts():
@@ -80,19 +77,13 @@ def windowed(
         tell(done)
 
 
-def _steps(source: Source, partition: Partition, settings: StreamSettings) -> Iterator[tuple[float, Step]]:
+def _steps(source: Source, partition: Partition) -> Iterator[tuple[float, Step]]:
     """What windowing makes of chunk after chunk, then of the end; with how much is done after each."""
-    encoder, name, ts = Encoder(source.events), source.name.encode(), source.events["ts"].to_numpy()
-    for start in range(0, len(source), CHUNK):
-        stop = min(start + CHUNK, len(source))
-        values: list[bytes | None] = [value for _, value, _ in encoder.encode(start, stop)]
-        rows = list(range(start, stop))
-        log = Log(values, rows, ts[start:stop].tolist(), [name] * len(rows), rows)
-        for step in partition.step(log):
-            yield stop / len(source), step
-    last = int(ts[-1]) + settings.lateness + settings.window + 1
-    row = len(source)
-    for step in partition.step(Log([tick(last, end=True)], [row], [last], [name], [row])):
+    for done, _, step in steps(source, [partition]):
+        yield done, step
+    settings, row = partition.settings, len(source)
+    last = int(source.events["ts"].to_numpy()[-1]) + settings.lateness + settings.window + 1
+    for step in partition.step(Log([tick(last, end=True)], [row], [last], [None], [-1])):
         yield 1.0, step
 
 

@@ -15,12 +15,12 @@ from asmg.experiment import peak
 from asmg.experiment.ledger import Line
 from asmg.experiment.methods import READ, Method
 from asmg.experiment.plan import Plan
-from asmg.experiment.pretrain import examples_of, pretrained
 from metagen.generators import generator_of
 from metagen.periods import MetaModel
 from stream.store import ParquetStore
 from trainer.device import choose_device, warm_up
 from trainer.periods import BaseModel, PastPeriod
+from trainer.pretrain import examples_of, pretrained
 from trainer.score import Score
 from trainer.strategies.names import strategy_of
 

@@ -39,7 +39,7 @@ def explained(models: Registry, model: Announcement, whole: bool) -> dict[str, A
         "broken": [_told(one) for one in links if one.broken],
         "superseded": [_told(one) for one in links if one.superseded],
         "periods": [
-            {**places.of(manifest), "unused": unused[one]}
+            {**places.of(manifest), "unused": unused.get(one, {})}
             for one in sorted(periods, reverse=True)
             if (manifest := models.announced.manifest(one))
         ],

@@ -58,7 +58,7 @@ def pruned(
     ]  # fmt: skip
     old, needed = list[Announcement | Shadow](), set[str]()
     for one in everything:
-        if one.version < first and name_of(one) != models.serving:
+        if one.version < first and first > 1 and name_of(one) != models.serving:
             old.append(one)
         else:
             needed.update(one.parts.values())

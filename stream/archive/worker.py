@@ -63,10 +63,13 @@ def archive(
             manifest = log.manifests[period] if period < len(log.manifests) else None
             if manifest is not None and not stop.is_set() and not store.has(record.part):
                 _put(reader, store, manifest, gone, record.part)
-        period = 0
+        period = -1
         while log.read_until(lambda: len(log.manifests) > period + 1, stop):  # noqa: B023 asked at once
             period += 1
-            if period not in log.archived and (made := _put(reader, store, log.manifests[period], gone)):
+            manifest = log.manifests[period]
+            if manifest.reason == "settings":  # number 0, unless history came before the stream
+                continue
+            if period not in log.archived and (made := _put(reader, store, manifest, gone)):
                 writer.write(topics.archive, encode(made), key=str(period).encode())
                 writer.flush()
                 if not log.read_until(lambda: period in log.archived, stop):  # noqa: B023

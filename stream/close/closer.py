@@ -38,15 +38,24 @@ _TICKS = Counter("asmg_closer_ticks", "Ticks written for partitions that stood s
 
 def settle_settings(
     broker: Mapping[str, object], topics: Topics, settings: StreamSettings, stop: threading.Event
-) -> None:
-    """Records the settings as manifest 0 where there is none yet.
+) -> Manifest | None:
+    """Records the settings as manifest 0 where there is none yet; the one accepted, None when stopped.
 
-    Raises: ConfigurationError: periods were begun under other settings.
+    Raises: ConfigurationError: periods were begun under other settings, or a warm-up was not finished.
     """
-    with _Periods(broker, topics, kafka.Writer(broker)) as periods:
-        periods.accepted(Manifest(period=0, parent="", reason="settings", settings=settings.shape()), stop)
-        if periods.chain:
-            check_settings(periods.chain[0], settings.shape())
+    # Asked before the chain is read: whoever windows has manifest 0 before the first sample.
+    begun = kafka.holds_any(broker, topics.samples, settings.partitions)
+    with Periods(broker, topics, kafka.Writer(broker)) as periods:
+        if begun and not periods.chain:
+            raise ConfigurationError(
+                f"topic {topics.samples} holds a warm-up that was broken off: run `asmg warmup` again as "
+                "before, or set another kafka.prefix"
+            )
+        mine = Manifest(period=0, parent="", reason="settings", settings=settings.shape())
+        accepted = periods.accepted(mine, stop)
+        if accepted is not None:
+            check_settings(accepted, settings.shape())
+        return accepted
 
 
 class Closer:
@@ -56,7 +65,7 @@ class Closer:
         self, broker: Mapping[str, object], topics: Topics, settings: StreamSettings, writer: kafka.Writer
     ) -> None:
         self._topics, self._settings, self._writer = topics, settings, writer
-        self._periods = _Periods(broker, topics, writer)
+        self._periods = Periods(broker, topics, writer)
         self._began_at = now()
         last = self._periods.chain[-1]
         partitions = range(settings.partitions)
@@ -79,6 +88,11 @@ class Closer:
         after = settings.idle_after / 1000
         self._stillness = Stillness(partitions, after)
         self._ends = kafka.Ends(broker, topics.events, settings.partitions, every=after / 4)
+
+    @property
+    def period(self) -> int:
+        """The last that is closed, 0 before the first."""
+        return self._periods.chain[-1].period
 
     def turn(self, stop: threading.Event) -> None:
         """Take in what has come, close what can be closed, move on partitions that stand still.
@@ -232,7 +246,7 @@ class _Place:
         return begin, last + 1
 
 
-class _Periods:
+class Periods:
     """The topic `periods`: what is accepted, and writing to it."""
 
     def __init__(self, broker: Mapping[str, object], topics: Topics, writer: kafka.Writer) -> None:
@@ -242,7 +256,7 @@ class _Periods:
         while not self._follower.caught_up:
             self._read()
 
-    def __enter__(self) -> _Periods:
+    def __enter__(self) -> Periods:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -258,6 +272,7 @@ class _Periods:
         return self.chain[mine.period] if len(self.chain) > mine.period else None
 
     def close(self) -> None:
+        """Leave."""
         self._follower.close()
 
     def _read(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -183,3 +183,14 @@ class Cutter:
             for one in self._sources
             if len(mine := rows[partition[rows] == one])
         ]
+
+
+def periods_in(samples: Samples, period_count: int | None, period_span: int | None) -> list[Samples]:
+    """The periods that samples in Order make, all of them; the last is closed whatever is missing in it."""
+    if not len(samples):
+        return []
+    cutter = Cutter(1, period_count, period_span)
+    numbered = replace(samples, number=np.arange(len(samples)))
+    cutter.add(0, numbered, watermark=int(samples.decided_at[-1]) + 1, ends=1)
+    spans = [cut.samples[0] for cut in cutter.cuts()]
+    return [samples.take(np.arange(start, stop)).compact() for start, stop in spans]

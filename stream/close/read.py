@@ -38,7 +38,7 @@ class PeriodReader:
         what the manifest hashed, and the archive does not have it; BrokerError; StoreError: the store fails.
         """
         try:
-            return without(_checked(self._from_kafka(manifest), manifest), manifest.forget)
+            return without(checked(self._from_kafka(manifest), manifest), manifest.forget)
         except (BrokerError, GapError, CorruptRecord) as error:
             self._consumer.close()  # what it still has to say of this period would be taken for the next
             self._consumer = kafka.consumer(self._broker, wait=10)
@@ -84,7 +84,7 @@ class PeriodReader:
             ) from error
         try:
             samples = samples_of(self._store.get(record.part))
-            return without(_checked(samples, manifest, record.forgotten), manifest.forget)
+            return without(checked(samples, manifest, record.forgotten), manifest.forget)
         except (MissingArtefact, CorruptArtefact, CorruptRecord) as failed:
             raise GapError(
                 f"period {manifest.period} is neither in Kafka nor in the archive: {lacking or error}; "
@@ -92,9 +92,12 @@ class PeriodReader:
             ) from failed
 
 
-def _checked(samples: Samples, manifest: Manifest, forgotten: int = 0) -> Samples:
+def checked(samples: Samples, manifest: Manifest, forgotten: int = 0) -> Samples:
     """The samples. Where the archive has forgotten users there is no hash left to hold them against but the
-    one that names their part: then they must be as many as they were, and as many nobody's as it says."""
+    one that names their part: then they must be as many as they were, and as many nobody's as it says.
+
+    Raises: CorruptRecord: they are not the period's.
+    """
     if forgotten:
         if (len(samples), nobodys(samples)) != (manifest.count, forgotten):
             raise CorruptRecord(

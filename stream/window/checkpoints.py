@@ -1,7 +1,8 @@
 """Checkpoints of windowing: parts in the store, announced once everything before them is acknowledged.
 
 A checkpoint saves time and nothing else: without any, or with one whose parts are gone, windowing begins
-further up in the log and writes the same samples under the same numbers again.
+further up in the log and writes the same samples under the same numbers again. What it begins with at the
+very first is nothing or, where a warm-up has windowed history, the state that manifest 0 names.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from stream import kafka
-from stream.errors import CorruptRecord, StoreError
-from stream.records import Checkpoint, decode, encode
+from stream.errors import CorruptArtefact, CorruptRecord, MissingArtefact, StoreError
+from stream.records import Beginning, Checkpoint, decode, encode
 from stream.settings import StreamSettings
 from stream.store import Store
 from stream.topics import Topics
@@ -47,9 +48,18 @@ class Checkpoints:
     """Reads and writes them."""
 
     def __init__(
-        self, broker: Mapping[str, object], topics: Topics, store: Store, settings: StreamSettings
+        self,
+        broker: Mapping[str, object],
+        topics: Topics,
+        store: Store,
+        settings: StreamSettings,
+        begin: Mapping[str, Beginning],
     ) -> None:
+        """begin: manifest 0's."""
         self._broker, self._topic, self._store, self._settings = broker, topics.checkpoints, store, settings
+        self._begin = {int(one): beginning for one, beginning in begin.items()}
+        #: Parts that outlive checkpoints.
+        self._kept = {name for one in begin.values() for name in (one.base, one.rest)}
 
     def load(self, partitions: Sequence[int]) -> dict[int, tuple[Partition, Chain]]:
         """Of each, state and chain from the furthest checkpoint that can be read, or the beginning's."""
@@ -76,7 +86,22 @@ class Checkpoints:
                 base_users=users[0],
                 delta_users=sum(users[1:]),
             )
-        return Partition(self._settings), Chain()
+        beginning = self._begin.get(partition)
+        return (
+            (Partition(self._settings), Chain()) if beginning is None else self._first(partition, beginning)
+        )
+
+    def _first(self, partition: int, found: Beginning) -> tuple[Partition, Chain]:
+        """Raises: StoreError: a part of it is gone or damaged."""
+        try:
+            base, rest = self._store.get(found.base), self._store.get(found.rest)
+            state = restore(self._settings, [base], rest, partition, found.offset)
+        except (MissingArtefact, CorruptArtefact) as error:
+            raise type(error)(
+                f"what windowing of partition {partition} begins with is not whole, and no checkpoint is: "
+                f"{error}; run `asmg warmup` again as before, which puts it back"
+            ) from error
+        return state, Chain(found.offset, base=found.base, rest=found.rest, base_users=base.num_rows)
 
     def save(
         self, partition: int, state: Partition, offset: int, busy_ms: int, chain: Chain, writer: kafka.Writer
@@ -88,6 +113,9 @@ class Checkpoints:
         for name in chain.garbage:
             self._store.delete(name)
         before = (chain.base, *chain.deltas, chain.rest)
+        if chain.anew and (beginning := self._begin.get(partition)):
+            self._kept -= {beginning.base, beginning.rest}  # a user who is forgotten may be in it
+            before = (*before, beginning.base, beginning.rest)
         full = chain.delta_users > chain.base_users or len(chain.deltas) >= MOST_DELTAS
         if not chain.base or full or chain.anew:
             whole = pasts_table(state)
@@ -110,7 +138,7 @@ class Checkpoints:
         )
         writer.write(self._topic, encode(record), key=str(partition).encode())
         writer.flush()
-        needed = {chain.base, *chain.deltas, chain.rest}
+        needed = {chain.base, *chain.deltas, chain.rest} | self._kept
         chain.offset, chain.busy_ms = offset, busy_ms
         chain.garbage = [name for name in before if name and name not in needed]
 

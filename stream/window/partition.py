@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from itertools import compress, pairwise
 
@@ -118,7 +119,7 @@ class Partition:
         samples = self._samples(rows)
         self._forget()
         self.counts.pending = len(self.pending)
-        histories = self._histories(positives, dropped)
+        histories = self.histories(positives, dropped)
         return Step(samples, self.watermark, self.ends, dead + unknown, histories, due)
 
     def _arrive(self, log: Log, events: list[Event]) -> list[Dead]:
@@ -320,7 +321,8 @@ class Partition:
         self.number += len(samples)
         return replace(samples, number=number)
 
-    def _histories(self, positives: Ints, dropped: set[str]) -> list[tuple[str, History | None]]:
+    def histories(self, positives: Ints, dropped: Collection[str] = ()) -> list[tuple[str, History | None]]:
+        """What to tell of the users that got positives, by their codes, and of those that were forgotten."""
         users = np.unique(positives)
         if dropped:
             users = np.union1d(users, self.users.of(dropped))

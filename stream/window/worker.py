@@ -31,7 +31,7 @@ from stream.close.batches import Batch, Reached, messages
 from stream.close.closer import Closer, settle_settings
 from stream.errors import BrokerError
 from stream.forgotten import digest_of
-from stream.records import encode
+from stream.records import Manifest, encode
 from stream.settings import StreamSettings
 from stream.store import Store
 from stream.topics import Topics
@@ -76,8 +76,10 @@ def window(
     _load_compiled(settings)
     server, _ = start_http_server(settings.metrics_port, "127.0.0.1")
     try:
-        settle_settings(broker, topics, settings, stop)
-        with _Windower(broker, topics, store, settings) as windower:
+        start = settle_settings(broker, topics, settings, stop)
+        if start is None:
+            return
+        with _Windower(broker, topics, store, settings, start) as windower:
             while not stop.is_set():
                 windower.turn(stop)
     finally:
@@ -99,11 +101,16 @@ class _Place:
 
 class _Windower:
     def __init__(
-        self, broker: Mapping[str, object], topics: Topics, store: Store, settings: StreamSettings
+        self,
+        broker: Mapping[str, object],
+        topics: Topics,
+        store: Store,
+        settings: StreamSettings,
+        start: Manifest,
     ) -> None:
         self._broker, self._topics, self._settings = broker, topics, settings
         self._writer = kafka.Writer(broker)
-        self._checkpoints = Checkpoints(broker, topics, store, settings)
+        self._checkpoints = Checkpoints(broker, topics, store, settings, start.begin)
         self._places: dict[int, _Place] = {}
         self._fresh: dict[int, list[Log]] = {}  # by partition: what this turn has read so far
         self._closer: Closer | None = None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-COMMANDS = ("demo", "replay", "window", "train", "metagen", "serve", "live", "status", "bench")
+COMMANDS = ("demo", "replay", "window", "train", "metagen", "serve", "live", "status", "warmup", "bench")
 
 
 def asmg(*words: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -56,6 +56,11 @@ def test_help_names_every_command_and_loads_nothing_that_is_slow(tmp_path: Path)
         (["demo", "--events", "100", "--periods", "200"], "80 samples cannot make 200 periods"),
         (["demo", "--since", "2024-02-01", "--until", "2024-01-01"], "is not after since"),
         (["status"], "nothing ever ran in .asmg"),
+        (["warmup"], "set stream.period_count or stream.period_span"),
+        (
+            ["warmup", "--archive", "x.", "--events", "9", "--set", "stream.period_count=5"],
+            "--archive is all of an archive: leave --data and its flags away",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line_and_nothing_is_begun(

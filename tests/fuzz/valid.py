@@ -12,6 +12,7 @@ from stream.close.batches import Batch, Headers, Reached, messages
 from stream.records import (
     Announcement,
     Archived,
+    Beginning,
     Checkpoint,
     Drift,
     History,
@@ -52,6 +53,16 @@ RECORDS: list[msgspec.Struct] = [
         at={"0": (0, 1)},
         counts={"used": 3},
         settings={"seed": None},
+    ),
+    Manifest(
+        period=0,
+        parent="",
+        reason="history",
+        count=3,
+        samples={"0": (0, 3)},
+        at={"0": (0, 1)},
+        settings={"seed": 0},
+        begin={"0": Beginning(offset=0, base=_PART, rest=_PART)},
     ),
     Archived(period=1, part=_PART, rows=3),
     Announcement(

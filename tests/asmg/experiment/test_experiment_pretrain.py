@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from asmg.experiment import paper, pretrain
-from asmg.experiment.pretrain import examples_of, pretrained
+from asmg.experiment import paper
 from stream.replay import open_source
 from stream.samples import Samples
+from trainer import pretrain
 from trainer.model import Theta
+from trainer.pretrain import examples_of, pretrained
 from trainer.settings import TrainerSettings
 from trainer.strategies.names import strategy_of
 

@@ -1,4 +1,4 @@
-"""Θ_0 of the paper's protocol: the first periods shuffled together, for as many epochs as a tail says."""
+"""Θ_0: the first periods shuffled together and learnt at once, for as many epochs as a tail says."""
 
 from __future__ import annotations
 
@@ -24,15 +24,16 @@ EPOCHS, PATIENCE = 10, 2
 
 
 def pretrained(
-    settings: TrainerSettings, seed: int, device: torch.device, periods: Sequence[Samples]
+    settings: TrainerSettings, seed: int, device: torch.device, periods: Sequence[Samples], first: int = 1
 ) -> tuple[BaseModel, int]:
-    """The model as after period P = len(periods), and its epochs.
+    """The model as after the last of these P periods, and its epochs.
 
-    Their number is the one after which a model of periods 1..P-1 has the lowest LogLoss on period P; then
-    all P are learnt anew for as many. Nothing after P is looked at. A single period is learnt once.
+    Their number is the one after which a model of the first P - 1 has the lowest LogLoss on the last; then
+    all P are learnt anew for as many. Nothing after them is looked at. A single period is learnt once.
+    first: number of the first period; no period may have the number 0, which stands for none in activity.
     """
-    epochs = 1 if len(periods) < 2 else _epochs(settings, seed, device, periods)
-    model, read = _begun(settings, seed, device, periods)
+    epochs = 1 if len(periods) < 2 else _epochs(settings, seed, device, periods, first)
+    model, read = _begun(settings, seed, device, periods, first)
     theta, moments = model.snapshot.theta, model.snapshot.moments
     data = Examples.concat([one.examples for one in read])
     for epoch in range(epochs):
@@ -46,13 +47,15 @@ def examples_of(
     settings: TrainerSettings, seed: int, device: torch.device, periods: Sequence[Samples]
 ) -> Examples:
     """What `pretrained` trains Θ_0 on, for a strategy that begins with another's."""
-    _, read = _begun(settings, seed, device, periods)
+    _, read = _begun(settings, seed, device, periods, 1)
     return Examples.concat([one.examples for one in read])
 
 
-def _epochs(settings: TrainerSettings, seed: int, device: torch.device, periods: Sequence[Samples]) -> int:
+def _epochs(
+    settings: TrainerSettings, seed: int, device: torch.device, periods: Sequence[Samples], first: int
+) -> int:
     """The epoch that is best on the last of the periods."""
-    model, read = _begun(settings, seed, device, periods)
+    model, read = _begun(settings, seed, device, periods, first)
     theta, moments = model.snapshot.theta, model.snapshot.moments
     data, tail = Examples.concat([one.examples for one in read[:-1]]), read[-1].examples
     best, lowest = 1, math.inf
@@ -67,16 +70,21 @@ def _epochs(settings: TrainerSettings, seed: int, device: torch.device, periods:
 
 
 def _begun(
-    settings: TrainerSettings, seed: int, device: torch.device, periods: Sequence[Samples]
+    settings: TrainerSettings, seed: int, device: torch.device, periods: Sequence[Samples], first: int
 ) -> tuple[BaseModel, list[Period]]:
-    """An untrained model that has read all periods, with their activity."""
+    """An untrained model that has read all periods, with their activity.
+
+    No id leaves among them, however long it is idle: they are learnt at once.
+    """
     model = BaseModel.begin(settings, seed, device, periods[0])
+    model.settings = settings.model_copy(update={"forget_after": None})
     read = []
-    for number, samples in enumerate(periods, start=1):
+    for number, samples in enumerate(periods, start=first):
         read.append(model.read(number, samples))
         now = model.snapshot
         activity = activity_after(samples, model.catalogue, number, now.activity)
         model.snapshot = Snapshot(now.theta, grown_moments(now.moments, now.theta.named()), activity)
+    model.settings = settings
     return model, read
 
 
