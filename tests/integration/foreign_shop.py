@@ -23,7 +23,7 @@ from stream.window.worker import window
 T = 1_764_000_000_000
 
 STREAM = StreamSettings(
-    period_count=97, metrics_port=0, lateness=1000, window=60_000, idle_after=300, checkpoint_every=200
+    period_count=97, metrics_port=0, lateness=1000, window=60_000, idle_after=2_000, checkpoint_every=200
 )
 
 
