@@ -12,9 +12,15 @@ import pyarrow as pa
 import pytest
 import torch
 from clock import Clock
+from hypothesis import settings
 from redis_server import RedisServer
 
 from stream.samples import Samples
+
+# How long an example takes says how busy the machine is. Hypothesis' own profile of CI does not look at it.
+settings.register_profile("busy", deadline=None)
+if not os.environ.get("CI"):
+    settings.load_profile("busy")
 
 #: One sample: user, item, and what else differs from a click without history, impression or categories.
 Row = tuple[str, str, Mapping[str, Any]]
