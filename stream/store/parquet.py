@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from pathlib import Path
 
 import pyarrow as pa
@@ -29,7 +30,7 @@ class ParquetStore:
         path = self._path(name)
         if path.exists():
             return name
-        fresh = path.with_suffix(f".{os.getpid()}.writing")
+        fresh = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.writing")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with fresh.open("wb") as file:

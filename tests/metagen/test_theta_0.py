@@ -45,8 +45,9 @@ def warm(shop, random_period):
         broker.write(TOPICS.periods, encode(manifest))
 
     def read(manifest):
-        rows = ROWS if manifest.period else ROWS * BEFORE
-        return random_period(manifest.period, rows, items=10 + 5 * manifest.period, categories=3)
+        if not manifest.period:
+            return random_period(0, ROWS * BEFORE, users=40, items=60, categories=3)
+        return random_period(manifest.period, ROWS, items=10 + 5 * manifest.period, categories=3)
 
     return broker, replace(place, read=read)
 
@@ -76,9 +77,9 @@ def run(place, *jobs, until):
     return died
 
 
-def learn(broker, place):
+def learn(broker, place, trainer=TRAINER):
     """Trainer and metagen, until the gate has decided on the last period."""
-    workers = (train, TRAINER), (generate, TRAINER, METAGEN)
+    workers = (train, trainer), (generate, trainer, METAGEN)
     return run(place, *workers, until=lambda: len(broker.records(TOPICS.serve, Serve)) >= LAST)
 
 
@@ -108,7 +109,7 @@ def test_theta_0_is_what_pre_training_on_the_periods_of_d_0_makes(warm):
     for version in (0, 1):
         activity = read_snapshot(get_all(place.store, found.models["theta", version]), TRAINER).activity
         last = activity["item"].last_seen
-        assert set(np.unique(last)) <= {-3, -2, -1, 1}
+        assert set(np.unique(last)) <= {-3, -2, -1, 0, 1}  # 0: named in histories alone
         assert np.all((last == 1) == ((activity["item"].impressions > 0) & (version == 1)))
     links = list(chain(found, found.models["star", LAST]))
     assert all(one.holds for one in links)
@@ -131,6 +132,19 @@ def test_killed_around_theta_0_all_comes_to_the_same(warm, write, when):
     broker.dies = {}
     assert learn(broker, place) == []
     assert {name: one.hash() for name, one in announced(broker).models.items()} == expected
+
+
+def test_ids_of_d_0_that_are_idle_leave_before_the_first_period_for_both_workers(warm):
+    broker, place = warm
+    settings = TRAINER.model_copy(update={"forget_after": 2})
+    assert learn(broker, place, settings) == []
+    first, second = (
+        read_catalogue(get_all(place.store, announced(broker).models["theta", one]), settings).users.ids
+        for one in (0, 1)
+    )
+    assert set(first) - set(second)
+    last = announced(broker).models["star", LAST]
+    assert rebuild(place, announced(broker), last).differing == []
 
 
 def test_who_adopts_another_theta_0_goes_on_from_it(warm):

@@ -15,7 +15,7 @@ from stream.archive.rows import samples_of, table_of
 from stream.close.batches import Batch, Reached, messages, read_batch
 from stream.close.closer import Closer
 from stream.close.cut import Cut
-from stream.close.read import _checked
+from stream.close.read import checked
 from stream.errors import CorruptRecord
 from stream.forgotten import digest_of, nobodys, without
 from stream.records import Archived, Manifest, encode
@@ -71,10 +71,10 @@ def test_an_archived_period_that_forgot_is_held_against_its_numbers(random_perio
     left = samples_of(table_of(without(samples, {digest_of("u1")})))
     gone = nobodys(left)
     assert gone > 0
-    assert len(_checked(left, manifest, gone)) == len(samples)
+    assert len(checked(left, manifest, gone)) == len(samples)
     for wrong in (0, gone - 1, gone + 1):
         with pytest.raises(CorruptRecord):
-            _checked(left, manifest, wrong)
+            checked(left, manifest, wrong)
     again = samples_of(table_of(without(left, {digest_of("u1")})))
     assert table_of(again).equals(table_of(left))
 
