@@ -55,10 +55,10 @@ STEPS: list[Step] = [
         ("between store and announcement", "stream.window.checkpoints:encode", "before", "save"),
         ("with a checkpoint's announcement in flight", _FLUSH, "before", "save"),
         ("after a checkpoint", "stream.window.checkpoints:Checkpoints.save", "after"),
-        ("before a manifest", "stream.close.closer:_Periods.accepted", "before", "_close"),
+        ("before a manifest", "stream.close.closer:Periods.accepted", "before", "_close"),
         ("with a manifest in flight", _FLUSH, "before", "_close"),
         ("with a manifest written, not read back", _FLUSH, "after", "_close"),
-        ("after a manifest", "stream.close.closer:_Periods.accepted", "after", "_close"),
+        ("after a manifest", "stream.close.closer:Periods.accepted", "after", "_close"),
     ),
     *_steps(
         "train",
