@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import threading
 import uuid
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -26,9 +29,10 @@ from stream.close.read import PeriodReader
 from stream.errors import ConfigurationError
 from stream.history.archived import Archive
 from stream.history.steps import until_its_end
+from stream.ingest.worker import ingest
 from stream.replay import Choices, Source, open_source
 from stream.replay.worker import Plan, replay
-from stream.settings import KafkaSettings
+from stream.settings import IngestSettings, KafkaSettings
 from stream.store import ParquetStore
 from stream.topics import Topics
 from stream.window.worker import window
@@ -61,7 +65,14 @@ def part(first: int, last: int) -> Source:
 class Shop:
     """Topics of their own, a store, and whoever works there."""
 
-    def __init__(self, bootstrap: str, folder: Path, **stream: Any) -> None:
+    def __init__(
+        self,
+        bootstrap: str,
+        folder: Path,
+        trainer: Mapping[str, Any] = MappingProxyType({}),
+        metagen: Mapping[str, Any] = MappingProxyType({}),
+        **stream: Any,
+    ) -> None:
         self.settings: Settings = load(
             {
                 "home": folder,
@@ -73,13 +84,14 @@ class Shop:
                     "metrics_port": 0,
                     **stream,
                 },
-                "trainer": {"embedding": 4, "batch": 64, "metrics_port": 0},
-                "metagen": {"k": 2, "tau": 1, "metrics_port": 0},
+                "trainer": {"embedding": 4, "batch": 64, "metrics_port": 0, **trainer},
+                "metagen": {"k": 2, "tau": 1, "metrics_port": 0, **metagen},
             }
         )
         prefix = f"test-warmup-{uuid.uuid4().hex[:8]}."
         self.broker: dict[str, object] = {"bootstrap.servers": bootstrap}
-        self.topics: Topics = kafka.ensure_topics(self.broker, KafkaSettings(prefix=prefix), 2)
+        partitions = self.settings.stream.partitions
+        self.topics: Topics = kafka.ensure_topics(self.broker, KafkaSettings(prefix=prefix), partitions)
         self.store = ParquetStore(folder / "store")
         self.announced = Announced(self.topics)
         self._follower = kafka.Follower(self.broker, self.announced.followed)
@@ -110,16 +122,22 @@ class Shop:
 
     def live(self, source: Source) -> None:
         """The loop on these events, until it is through with them."""
-        stream, trainer, metagen = self.settings.stream, self.settings.trainer, self.settings.metagen
+        stream = self.settings.stream
         plan = Plan(self.topics.events, stream.lateness, stream.window)
+        with self.loop() as failed:
+            replay(source, self.broker, plan, stop=threading.Event())
+            until(lambda: any(failed) or self._through(), DEADLINE)
+
+    @contextmanager
+    def loop(self) -> Iterator[list[list[BaseException]]]:
+        """The workers while the context lasts; what each of them raises."""
+        stream, trainer, metagen = self.settings.stream, self.settings.trainer, self.settings.metagen
         with ExitStack() as works:
-            failed = [
+            yield [
                 works.enter_context(at_work(window, self.broker, self.topics, self.store, stream)),
                 works.enter_context(at_work(train, self.place(), trainer)),
                 works.enter_context(at_work(generate, self.place(), trainer, metagen)),
             ]
-            replay(source, self.broker, plan, stop=threading.Event())
-            until(lambda: any(failed) or self._through(), DEADLINE)
 
     def archive(self) -> Archive:
         """`asmg archive` until it has every period."""
@@ -249,6 +267,44 @@ def test_a_warm_start_with_theta_0_goes_on_like_a_stream_from_that_theta_0_whoev
     for model in (models["theta", 0], models["theta", 1], last):
         assert rebuild(warm.place(), warm.announced, model).differing == []
     assert warm.histories() == streamed.histories()
+
+
+def test_under_other_settings_a_loop_is_made_beside_the_one_that_serves_on(
+    bootstrap: str, tmp_path: Path
+) -> None:
+    old = Shop(bootstrap, tmp_path)
+    old.live(events())  # to the end, while the archive of its first periods is made use of
+    first = replace(old.archive(), periods=old.archive().periods[:6])
+    words, models = old.words(), old.models()
+
+    other = Shop(bootstrap, tmp_path, {"embedding": 6}, {"k": 3, "d": 2}, partitions=3, period_count=150)
+    found = other.warm_up(first, periods=6)
+    assert (found["periods"], found["pretrained"]["periods"], found["serves"]) == (8, 2, other.served())
+    assert ("star", 6) in other.announced.models
+    source = {
+        "topic": old.topics.events,
+        "kind_field": "type",
+        "impression_values": ["impression"],
+        "click_values": ["click"],
+        "user": "user_id",
+        "item": "item_id",
+        "impression": "impression_id",
+        "categories": "categories",
+        "time": "ts",
+    }
+    brought = IngestSettings.model_validate({"metrics_port": 0, "sources": [source]})
+    stream = other.settings.stream
+    with other.loop() as failed, at_work(ingest, other.broker, other.topics, brought, stream) as mine:
+        until(lambda: any([*failed, mine]) or other.look().last_decided() >= 9, DEADLINE)
+    counts = other.announced.manifests[9].counts
+    fates = ("used", "pending", "late", "delayed", "duplicate", "dead")
+    assert counts["produced"] == sum(counts[one] for one in fates)
+    assert counts["late"] > 0  # what is in the archive already
+    assert counts["delayed"] == counts["duplicate"] == counts["dead"] == 0
+    star = other.announced.models["star", 9].settings["metagen"]
+    assert (star["k"], star["d"]) == (3, 2)
+    old.look()
+    assert (old.words(), old.models()) == (words, models)
 
 
 def test_a_stream_that_has_begun_is_refused_with_the_mend(bootstrap: str, tmp_path: Path) -> None:
