@@ -80,15 +80,10 @@ class Watch:
             self.announced.take(message.topic(), message.value())
 
 
-def fetch(address: str, caller: Caller = ANYBODY) -> str:
-    """What a worker answers. Raises: OSError: it does not, or not in time."""
-    return caller.fetch(address)
-
-
 def state_at(address: str, caller: Caller = ANYBODY) -> State:
     """What serving at an address tells. Raises: OSError: nothing; ValueError: what is no state of serving."""
     try:
-        return msgspec.json.decode(fetch(f"{address}/state", caller), type=State)
+        return msgspec.json.decode(caller.fetch(f"{address}/state"), type=State)
     except msgspec.DecodeError as error:
         raise ValueError("this is no state of serving") from error
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from metagen.parts import HIDDEN
-from stream.forgotten import digest_of
+from stream.forgotten import named
 from trainer.catalogue import Ints
 from trainer.parts import column, lists, table_of
 from trainer.strategies.sml import PREVIOUS, UPDATED
@@ -25,8 +25,7 @@ def rows_of(users: pa.Table, forgotten: Collection[str]) -> Ints:
     """The rows of a growing table that belong to these users (`digest_of`), ascending."""
     if not forgotten:
         return np.zeros(0, np.int64)
-    ids = column(users, "id").to_pylist()
-    return np.array([row for row, one in enumerate(ids) if digest_of(one) in forgotten], np.int64)
+    return np.flatnonzero(named(column(users, "id").to_pylist(), forgotten))
 
 
 def without_users(parts: Mapping[str, pa.Table], rows: Ints) -> dict[str, pa.Table]:

@@ -21,7 +21,7 @@ from stream.samples import Samples
 from trainer.activity import Activity
 from trainer.batches import Examples, make_examples
 from trainer.catalogue import Catalogue
-from trainer.leaving import Moved, leave, staying
+from trainer.leaving import Moved, Stay, leave, staying
 from trainer.model import Theta, grown
 from trainer.parts import Parts, activity_of, column
 from trainer.periods import PastPeriod, uses_categories
@@ -101,11 +101,8 @@ class MetaModel:
         self.state, self.star = state, read_theta(star, self.trainer).to(self.device)
         assert self.catalogue is not None
         users = self.catalogue.users
-        if users.buckets is None and (
-            moved := Moved.between(column(star["user"], "id").to_pylist(), users.ids)
-        ):
-            self.star = moved.theta(self.star, self.trainer, self.seed)
-            self.state = replace(self.state, hidden=moved.hidden(self.state.hidden))
+        if users.buckets is None and (moved := self._moved(column(star["user"], "id").to_pylist(), users)):
+            self._carry_star(moved)
 
     def read(self, number: int, samples: Samples, forgotten: Collection[str] = ()) -> None:
         """D_t; the first tells whether there are categories, as it tells the trainer.
@@ -181,41 +178,38 @@ class MetaModel:
         if stay is None:
             return
         leave(self.catalogue, stay)
-        self.models = deque(
-            (Model(stay.theta(one.theta), stay.activity(one.activity), one.period) for one in self.models),
-            self.models.maxlen,
-        )
-        self.data = deque(map(stay.examples, self.data), self.data.maxlen)
-        if self.star is not None:
-            self.star = stay.theta(self.star)
-        if self.state is not None:
-            self.state = replace(self.state, hidden=stay.tensors(self.state.hidden))
+        self._carry(stay)
 
     def _move(self, users: Vocabulary) -> None:
         """Takes all that is held over to other users, where a model has them otherwise than the one before:
         some were taken out of what is stored (`asmg forget`), perhaps of one of the two alone."""
         if self.catalogue is None or users.buckets is not None:
             return
-        moved = Moved.between(self.catalogue.users.ids, users.ids)
-        if moved is None:
-            return
-        self.catalogue.users = users
+        moved = self._moved(self.catalogue.users.ids, users)
+        if moved is not None:
+            self.catalogue.users = users
+            self._carry(moved)
+
+    def _moved(self, before: Sequence[str], users: Vocabulary) -> Moved | None:
+        return Moved.between(before, users.ids, self.trainer, self.seed)
+
+    def _carry(self, change: Stay | Moved) -> None:
+        """Takes all that is held over to the rows there are after the change."""
         self.models = deque(
             (
-                Model(
-                    moved.theta(one.theta, self.trainer, self.seed),
-                    moved.activity(one.activity),
-                    one.period,
-                )
+                Model(change.theta(one.theta), change.activity(one.activity), one.period)
                 for one in self.models
             ),
             self.models.maxlen,
         )
-        self.data = deque(map(moved.examples, self.data), self.data.maxlen)
+        self.data = deque(map(change.examples, self.data), self.data.maxlen)
+        self._carry_star(change)
+
+    def _carry_star(self, change: Stay | Moved) -> None:
         if self.star is not None:
-            self.star = moved.theta(self.star, self.trainer, self.seed)
+            self.star = change.theta(self.star)
         if self.state is not None:
-            self.state = replace(self.state, hidden=moved.hidden(self.state.hidden))
+            self.state = replace(self.state, hidden=change.tensors(self.state.hidden))
 
     def _admit(self, model: Model) -> None:
         self.models.append(self._grown(model))

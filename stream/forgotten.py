@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from hashlib import blake2b
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from stream.samples import Samples
+
+Mask = npt.NDArray[np.bool_]
 
 #: Stands in the place of the id of a user who was forgotten; no event can have it.
 NOBODY = ""
@@ -22,6 +25,11 @@ def digest_of(user: str) -> str:
     return blake2b(user.encode(), digest_size=16, key=b"asmg:forget").hexdigest()
 
 
+def named(ids: Sequence[str], forgotten: Collection[str]) -> Mask:
+    """[len(ids)] whether a user is one of these (`digest_of`)."""
+    return np.fromiter((digest_of(one) in forgotten for one in ids), np.bool_, len(ids))
+
+
 def without(samples: Samples, forgotten: Collection[str]) -> Samples:
     """The samples with nobody in the place of these users (`digest_of`), without their histories and hashes.
 
@@ -30,7 +38,7 @@ def without(samples: Samples, forgotten: Collection[str]) -> Samples:
     if not forgotten:
         return samples
     users = samples.users.to_pylist()
-    gone = np.fromiter((digest_of(one) in forgotten for one in users), np.bool_, len(users))
+    gone = named(users, forgotten)
     if not gone.any():
         return samples
     theirs = gone[samples.user]
@@ -48,7 +56,13 @@ def without(samples: Samples, forgotten: Collection[str]) -> Samples:
     )
 
 
+def of_nobody(samples: Samples) -> Mask:
+    """[n] whether a sample was one of a user who is forgotten."""
+    nobody = np.fromiter((one == NOBODY for one in samples.users.to_pylist()), np.bool_, len(samples.users))
+    found: Mask = nobody[samples.user]
+    return found
+
+
 def nobodys(samples: Samples) -> int:
     """How many of the samples were those of users who are forgotten."""
-    nobody = np.fromiter((one == NOBODY for one in samples.users.to_pylist()), np.bool_, len(samples.users))
-    return int(np.count_nonzero(nobody[samples.user])) if nobody.any() else 0
+    return int(np.count_nonzero(of_nobody(samples)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TypeVar
@@ -333,9 +333,16 @@ def spans(client: Consumer, topic: str, wanted: Mapping[int, tuple[int, int]]) -
     Raises: BrokerError: Kafka refuses, has no such records, or gives nothing for too long.
     """
     found: dict[int, list[Message]] = {partition: [] for partition in wanted}
+    for message in each(client, topic, wanted):
+        found[message.partition()].append(message)
+    return found
+
+
+def each(client: Consumer, topic: str, wanted: Mapping[int, tuple[int, int]]) -> Iterator[Message]:
+    """The same one after the other, as they come: those of a partition in their order."""
     missing = {partition: end for partition, (begin, end) in wanted.items() if begin < end}
     if not missing:
-        return found
+        return
     client.assign([TopicPartition(topic, partition, wanted[partition][0]) for partition in missing])
     deadline = time.monotonic() + PATIENCE
     while missing:
@@ -351,7 +358,7 @@ def spans(client: Consumer, topic: str, wanted: Mapping[int, tuple[int, int]]) -
             raise_unless_passing(error)
             continue
         if error is None and message.offset() < end:
-            found[partition].append(message)
+            yield message
             deadline = time.monotonic() + PATIENCE
         if message.offset() >= (end - 1 if error is None else end):
             del missing[partition]
@@ -361,7 +368,6 @@ def spans(client: Consumer, topic: str, wanted: Mapping[int, tuple[int, int]]) -
             _, last = offsets(client, topic, partition)
             if last < end:
                 raise BrokerError(f"partition {partition} of topic {topic} ends at offset {last}, not {end}")
-    return found
 
 
 def header(message: Message, name: str) -> bytes | None:

@@ -68,9 +68,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         """sha256 over what any run over the same log must agree on."""
         settings = {name: value for name, value in sorted(self.settings.items()) if name != "partitions"}
         agreed = [self.period, self.parent, self.reason, self.cut, self.count, self.positives, self.sha256]
-        forgotten = (
-            [self.forget] if self.forget else []
-        )  # nothing where nobody is: hashes stay what they were
+        forgotten = [self.forget] if self.forget else []  # so hashes stay what they were where nobody is
         return hashlib.sha256(msgspec.json.encode([*agreed, settings, *forgotten])).hexdigest()
 
 

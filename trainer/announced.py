@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from stream.close.manifests import Manifests
 from stream.errors import CorruptRecord
 from stream.records import Announcement, Kind, Manifest, Serve, Shadow, decode
 from stream.topics import Topics
+
+Key = TypeVar("Key")
+Made = TypeVar("Made", Announcement, Shadow)
 
 
 class Announced:
@@ -34,9 +39,11 @@ class Announced:
             if topic == self.topics.periods:
                 self.manifests.take(decode(Manifest, value))
             elif topic == self.topics.models:
-                self._take_model(decode(Announcement, value))
+                model = decode(Announcement, value)
+                self._accept(self.models, (model.kind, model.version), model)
             elif topic == self.topics.shadows:
-                self._take_shadow(decode(Shadow, value))
+                shadow = decode(Shadow, value)
+                self._accept(self.shadows, (shadow.name, shadow.version), shadow)
             elif topic == self.topics.serve:
                 serve = decode(Serve, value)
                 if serve.held_by is None and not serve.release:
@@ -44,21 +51,18 @@ class Announced:
         except CorruptRecord:
             self.unreadable += 1
 
-    def _take_model(self, model: Announcement) -> None:
-        key = (model.kind, model.version)
-        if model.supersedes is None:
-            self.models.setdefault(key, model)
-        elif key in self.models and self.models[key].hash() == model.supersedes:
-            self.superseded[model.supersedes] = self.models[key]
-            self.models[key] = model
+    def _accept(self, accepted: dict[Key, Made], key: Key, one: Made) -> None:
+        if one.supersedes is None:
+            accepted.setdefault(key, one)
+        elif key in accepted and accepted[key].hash() == one.supersedes:
+            self.superseded[one.supersedes] = accepted[key]
+            accepted[key] = one
 
-    def _take_shadow(self, shadow: Shadow) -> None:
-        key = (shadow.name, shadow.version)
-        if shadow.supersedes is None:
-            self.shadows.setdefault(key, shadow)
-        elif key in self.shadows and self.shadows[key].hash() == shadow.supersedes:
-            self.superseded[shadow.supersedes] = self.shadows[key]
-            self.shadows[key] = shadow
+    def counting(self, one: Announcement | Shadow) -> Announcement | Shadow | None:
+        """What counts in the place of a model: itself, or what has superseded it."""
+        if isinstance(one, Shadow):
+            return self.shadows.get((one.name, one.version))
+        return self.model(one.kind, one.version)
 
     def manifest(self, period: int) -> Manifest | None:
         """The accepted manifest of a period."""

@@ -37,8 +37,9 @@ class Average:
         self.theta, self.taken = read_theta(parts, base.settings).to(base.device), taken
         users = base.catalogue.users
         if users.buckets is None:
-            moved = Moved.between(column(parts["user"], "id").to_pylist(), users.ids)
-            self.theta = moved.theta(self.theta, base.settings, base.seed) if moved else self.theta
+            ids = column(parts["user"], "id").to_pylist()
+            moved = Moved.between(ids, users.ids, base.settings, base.seed)
+            self.theta = moved.theta(self.theta) if moved else self.theta
 
     def keep(self, stay: Stay | None) -> None:
         """Told, before anything else of a period, who stayed at its start; None: all."""

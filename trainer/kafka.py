@@ -105,18 +105,13 @@ class Logs:
 
         Raises: BrokerError: Kafka did not take it.
         """
-        announced, topics = self.announced, self._topics
 
         def taken() -> bool | None:
-            there = (
-                announced.shadows.get((mine.name, mine.version))
-                if isinstance(mine, Shadow)
-                else announced.model(mine.kind, mine.version)
-            )
+            there = self.announced.counting(mine)
             return (there is not None and there.hash() != mine.supersedes) or None
 
         if taken() is None:
-            topic = topics.shadows if isinstance(mine, Shadow) else topics.models
+            topic = self._topics.shadows if isinstance(mine, Shadow) else self._topics.models
             self._writer.write(topic, encode(mine), key=name_of(mine).encode())
             self._writer.flush()
         self.wait(taken, stop)

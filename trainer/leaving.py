@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from stream.forgotten import digest_of
+from stream.forgotten import named
 from trainer.activity import Activity
 from trainer.adam import Moments
 from trainer.batches import Examples
@@ -113,29 +113,33 @@ class Moved:
     rows: Ints  # [users] where each of the other model's was, UNKNOWN of one that was not there
     of: int  # rows there were
     users: Sequence[str]
+    settings: TrainerSettings
+    seed: int
 
     @classmethod
-    def between(cls, before: Sequence[str], after: Sequence[str]) -> Moved | None:
+    def between(
+        cls, before: Sequence[str], after: Sequence[str], settings: TrainerSettings, seed: int
+    ) -> Moved | None:
         """None where the second goes on from the first, as models of one line do."""
         if after[: len(before)] == before:
             return None
         known = {one: row for row, one in enumerate(before)}
         rows = np.fromiter((known.get(one, UNKNOWN) for one in after), np.int64, len(after))
-        return cls(rows, len(before), after)
+        return cls(rows, len(before), after, settings, seed)
 
-    def theta(self, theta: Theta, settings: TrainerSettings, seed: int) -> Theta:
+    def theta(self, theta: Theta) -> Theta:
         """A model over the other one's users, at their initial vectors where it had none."""
         table, width = theta.tables["user"], None if theta.own is None else theta.own.tables["user"]
-        new = initial_table(settings, seed, "user", list(self.users), None, width).to(table.device)
+        new = initial_table(self.settings, self.seed, "user", list(self.users), None, width).to(table.device)
         filled = self._filled(with_slot(new, table.shape[1]), table)
         return replace(theta, tables={**theta.tables, "user": filled})
 
-    def hidden(self, hidden: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Hidden states of the other one's users, zero where there was none."""
-        if "user" not in hidden:
-            return dict(hidden)
-        one = hidden["user"]
-        return {**hidden, "user": self._filled(one.new_zeros(len(self.rows), *one.shape[1:]), one)}
+    def tensors(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """[users, …] of the table of users, as of hidden states: zero where there was none."""
+        if "user" not in tensors:
+            return dict(tensors)
+        one = tensors["user"]
+        return {**tensors, "user": self._filled(one.new_zeros(len(self.rows), *one.shape[1:]), one)}
 
     def activity(self, activity: Mapping[str, Activity]) -> dict[str, Activity]:
         """Counts of the other one's users."""
@@ -176,7 +180,7 @@ def staying(
     if users.buckets is None:
         stays = _lately(activity["user"].last_seen, period, after)
         if forgotten:
-            stays &= np.fromiter((digest_of(one) not in forgotten for one in users.ids), np.bool_, len(users))
+            stays &= ~named(users.ids, forgotten)
         _note(rows, "user", stays)
     items: Kept | None = None
     if after is not None and catalogue.named_in is not None:

@@ -97,7 +97,7 @@ class BaseModel:
                 if stay := self._staying(*before, one.number, one.forgotten):
                     leave(before[0], stay)
                     self.past = deque(map(stay.examples, self.past), self.past.maxlen)
-                if moved := Moved.between(before[0].users.ids, catalogue.users.ids):
+                if moved := Moved.between(before[0].users.ids, catalogue.users.ids, self.settings, self.seed):
                     self.past = deque(map(moved.examples, self.past), self.past.maxlen)
             self.past.append(self._examples(one.number, one.samples, catalogue, None))
             before = catalogue, activity_of(one.theta)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -21,24 +20,20 @@ from trainer.announced import Announced
 from trainer.kafka import Logs, put_all
 from trainer.lineage import name_of
 from trainer.parts import column
+from trainer.settings import buckets_of
 
 Model = Announcement | Shadow
 
 
-def forget(
-    found: Registry, user: str, dry: bool, console: Console, stop: threading.Event
-) -> list[dict[str, Any]]:
+def forget(found: Registry, user: str, dry: bool, console: Console, stop: threading.Event) -> dict[str, Any]:
     """Versions that the gate has decided on, shadows' too, superseded by ones without the user; then what
     held the user goes from the store, and from Redis. Raises: AsmgError.
     """
-    announced, decided = found.announced, found.announced.last_decided()
-    everything: list[Model] = [*announced.models.values(), *announced.shadows.values()]
+    decided, everything = found.announced.last_decided(), _all(found.announced)
     done, later = list[Model](), list[str]()
     if dry:
-        for one in track(everything, "models", console=console, transient=True):
-            if _has(found, one, user):
-                done.append(one)
-        return [_row(done, [], dry)]
+        looked_at = track(everything, "models", console=console, transient=True)
+        return _row([one for one in looked_at if _has(found, one, user)], [], dry)
     with Logs(found.place) as logs:
         logs.catch_up(stop)
         for one in track(everything, "models", console=console, transient=True):
@@ -53,7 +48,7 @@ def forget(
         found.announced.shadows.update(logs.announced.shadows)
         found.announced.superseded.update(logs.announced.superseded)
     _delete(found)
-    return [_row(done, later, dry)]
+    return _row(done, later, dry)
 
 
 def newest_has(found: Registry, user: str) -> bool:
@@ -79,7 +74,7 @@ def _row_of(users: pa.Table, user: str) -> int:
 
 
 def _hashed(model: Model) -> bool:
-    return str(model.settings.get("trainer", {}).get("user_rows", "")).startswith("hash:")
+    return buckets_of(model.settings.get("trainer", {}).get("user_rows", "grow")) is not None
 
 
 def _supersede(found: Registry, logs: Logs, model: Model, user: str, stop: threading.Event) -> None:
@@ -102,11 +97,7 @@ def _delete(found: Registry) -> None:
     announced, store = found.announced, found.copies or found.place.store
     needed = {part for one in _all(announced) for part in one.parts.values()}
     for old in announced.superseded.values():
-        there = (
-            announced.shadows.get((old.name, old.version))
-            if isinstance(old, Shadow)
-            else announced.model(old.kind, old.version)
-        )
+        there = announced.counting(old)
         if there is not None and there.forgotten > old.forgotten:
             for role in ROLES:
                 part = old.parts.get(role)
@@ -114,9 +105,8 @@ def _delete(found: Registry) -> None:
                     store.delete(part)
 
 
-def _all(announced: Announced) -> Iterable[Model]:
-    yield from announced.models.values()
-    yield from announced.shadows.values()
+def _all(announced: Announced) -> list[Model]:
+    return [*announced.models.values(), *announced.shadows.values()]
 
 
 def _row(done: list[Model], later: list[str], dry: bool) -> dict[str, Any]:

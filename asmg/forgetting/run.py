@@ -47,7 +47,7 @@ def forget(
         wish = _wish(found, user, dry)
         kept = archived.forget(found, user, dry, console)
         made = models.forget(found, user, dry, console, stop)
-        return [wish, kept, *made, _hashed(settings, user), *_unreachable(settings, found)]
+        return [wish, kept, made, _hashed(settings, user), *_unreachable(settings, found)]
 
 
 def told(rows: list[Row]) -> Table:
@@ -65,13 +65,13 @@ def _wish(found: Registry, user: str, dry: bool) -> Row:
     place, announced = found.place, found.announced
     digest = digest_of(user)
     named = [one.period for one in announced.manifests if digest in one.forget]
-    history = topics.history(place.kafka, place.topics, user)
+    history = topics.history(found.client, place.topics, user)
     again = history or models.newest_has(found, user)
     if named and not again:
         done, left = f"gone since period {named[-1]}", ""
     else:
         if not dry:
-            topics.write_wish(place.kafka, place.topics, user)
+            topics.write_wish(place.kafka, found.client, place.topics, user)
         items = f"a history of {history} items" if history else "no history"
         done = f"{items}; {'a wish would be' if dry else 'a wish is'} written into {place.topics.events}"
         left = (

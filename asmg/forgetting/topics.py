@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pyarrow as pa
-from confluent_kafka import KafkaException
+from confluent_kafka import Consumer, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from stream import kafka
@@ -18,31 +18,22 @@ from stream.window.log import forget
 Broker = Mapping[str, object]
 
 
-def write_wish(broker: Broker, topics: Topics, user: str) -> None:
+def write_wish(broker: Broker, client: Consumer, topics: Topics, user: str) -> None:
     """The wish, in the partition of the user's events, acknowledged. Raises: BrokerError."""
     writer = kafka.Writer(broker)
-    partition = _partition(broker, topics.events, user)
+    partition = _partition(client, topics.events, user)
     writer.write(topics.events, forget(user), key=user.encode(), partition=partition)
     writer.flush()
 
 
-def history(broker: Broker, topics: Topics, user: str) -> int:
-    """How many positives `histories` has of the user. Raises: BrokerError."""
-    client = kafka.consumer(broker, wait=100)
-    try:
-        partition = _partition(broker, topics.histories, user)
-        low, _ = kafka.offsets(client, topics.histories, partition)
-    finally:
-        client.close()
-    follower = kafka.Follower(broker, {(topics.histories, partition): low})
+def history(client: Consumer, topics: Topics, user: str) -> int:
+    """How many positives `histories` has of the user; assigns the consumer. Raises: BrokerError."""
+    partition = _partition(client, topics.histories, user)
+    whole = kafka.offsets(client, topics.histories, partition)
     newest: bytes | None = None
-    try:
-        while not follower.caught_up:
-            for message in follower.poll(kafka.GLANCE):
-                if message.key() == user.encode():
-                    newest = message.value()
-    finally:
-        follower.close()
+    for message in kafka.each(client, topics.histories, {partition: whole}):
+        if message.key() == user.encode():
+            newest = message.value()
     try:
         return len(decode(History, newest).items) if newest else 0
     except CorruptRecord:
@@ -64,10 +55,5 @@ def retention(broker: Broker, topic: str) -> int | None:
     return None if age < 0 else age + int(found["segment.ms"])
 
 
-def _partition(broker: Broker, topic: str, user: str) -> int:
-    client = kafka.consumer(broker, wait=100)
-    try:
-        count = kafka.partitions_of(client, topic)
-    finally:
-        client.close()
-    return int(partition_of(pa.array([user]), count)[0])
+def _partition(client: Consumer, topic: str, user: str) -> int:
+    return int(partition_of(pa.array([user]), kafka.partitions_of(client, topic))[0])

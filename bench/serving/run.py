@@ -20,9 +20,10 @@ import psutil
 from threadpoolctl import threadpool_limits
 
 from asmg.broker import Attachment
+from asmg.caller import ANYBODY
 from asmg.options import settings_of
 from asmg.staging import ports
-from asmg.watch import fetch, metric
+from asmg.watch import metric
 from bench.machine import Tell, machine
 from bench.serving.load import Latency, Load, end
 from bench.serving.models import Shape, Shop, item, user
@@ -99,7 +100,7 @@ def run(asked: Asked, tell: Tell) -> dict[str, Any]:
                 memory.append(_memory(pids))
                 rounds.append({"steady": _told(steady), "swaps": _told(swapped), "served": served})
             found["rounds"], found["memory_mb"] = rounds, memory
-            found["state"] = json.loads(fetch(f"{address}/state"))["requests"]
+            found["state"] = json.loads(ANYBODY.fetch(f"{address}/state"))["requests"]
     found["p99_ratio"] = median(one["swaps"]["p99_ms"] / one["steady"]["p99_ms"] for one in found["rounds"])
     return found
 
@@ -145,7 +146,7 @@ def _swapping(load: Load, address: str, metrics: int, shop: Shop, asked: Asked) 
 
 def _swaps(metrics: int) -> int:
     """Models taken into service so far."""
-    return int(metric(fetch(f"http://127.0.0.1:{metrics}/metrics"), "asmg_serving_swaps_total") or 0)
+    return int(metric(ANYBODY.fetch(f"http://127.0.0.1:{metrics}/metrics"), "asmg_serving_swaps_total") or 0)
 
 
 def _told(latency: Latency) -> dict[str, float]:
@@ -159,7 +160,7 @@ def _memory(pids: list[int]) -> dict[str, float]:
 
 def _place(address: str, answering: list[int], others: list[int], *more: int | None) -> list[int]:
     """Each process that answers on a CPU of its own, all else on the others; keeper's pid, then theirs."""
-    state = json.loads(fetch(f"{address}/state"))
+    state = json.loads(ANYBODY.fetch(f"{address}/state"))
     pids = [one["pid"] for one in state["processes"]]
     keeper = psutil.Process(pids[0]).ppid()
     for pid, cpu in zip(pids, answering, strict=True):
@@ -221,7 +222,7 @@ def _port(file: Path, running: subprocess.Popen[Any]) -> int:
 def _until_served(address: str, version: int) -> None:
     deadline = time.monotonic() + PATIENCE
     while True:
-        state = json.loads(fetch(f"{address}/state"))
+        state = json.loads(ANYBODY.fetch(f"{address}/state"))
         if state["serving"] and state["serving"]["version"] == version:
             return
         if time.monotonic() > deadline:

@@ -15,9 +15,8 @@ class Index(dict[int, Archived]):
     def __init__(self) -> None:
         super().__init__()
         self.unreadable = 0
-        self.replaced: dict[
-            str, int
-        ] = {}  # part -> period, of records that counted before users were forgotten
+        #: Part -> period, of records that counted before users were forgotten.
+        self.replaced: dict[str, int] = {}
 
     def take(self, value: bytes | None) -> None:
         """One record of the topic."""

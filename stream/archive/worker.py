@@ -84,16 +84,16 @@ def archive(
 
 
 def _put(
-    reader: PeriodReader, store: Store, manifest: Manifest, gone: set[int], part: str | None = None
+    reader: PeriodReader, store: Store, manifest: Manifest, gone: set[int], wanted: str | None = None
 ) -> Archived | None:
     """D_t from Kafka into the store; None where Kafka has it no more, which is told.
 
-    part: what it must come to; of users whom the archive has forgotten since Kafka may still have samples.
+    wanted: the part it must come to; of users whom the archive has forgotten since Kafka may have samples.
     """
     try:
         samples = reader(manifest)
         table = table_of(samples)
-        if part is not None and name_of(table) != part:
+        if wanted is not None and name_of(table) != wanted:
             raise CorruptRecord(
                 "what Kafka has of it is not what was archived: restore the part from a backup"
             )

@@ -8,9 +8,9 @@ from typing import Any
 from confluent_kafka import Consumer
 
 from stream import kafka
-from stream.dead.letters import Identity, Letter, OnProgress, Wanted, letter
+from stream.dead.letters import Identity, Letter, OnProgress, Wanted
 from stream.dead.marks import HEADER, Replayed
-from stream.dead.reading import records
+from stream.dead.reading import letter_in, records
 from stream.errors import CorruptRecord
 from stream.live.reasons import Reasons
 from stream.topics import Topics
@@ -47,7 +47,7 @@ def listing(
             marks.take(kind, message.value())
             continue
         try:
-            one = letter(message.offset(), message.timestamp()[1], message.value(), message.headers() or ())
+            one = letter_in(message)
         except CorruptRecord:
             unreadable += 1
             continue

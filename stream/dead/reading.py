@@ -2,42 +2,23 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
-from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+from confluent_kafka import Consumer, Message
 
 from stream import kafka
-from stream.dead.letters import OnProgress
-from stream.errors import BrokerError
-
-#: Records asked for at a time.
-_BLOCK = 500
+from stream.dead.letters import Letter, OnProgress, letter
 
 
 def records(
     client: Consumer, topic: str, partition: int, begin: int, end: int, on_progress: OnProgress
 ) -> Iterator[Message]:
     """Those at the offsets [begin, end); assigns the consumer. Raises: BrokerError."""
-    if begin >= end:
-        return
-    client.assign([TopicPartition(topic, partition, begin)])
-    deadline = time.monotonic() + kafka.PATIENCE
-    while True:
-        found = client.consume(_BLOCK, kafka.GLANCE)
-        for message in found:
-            error = message.error()
-            if error is not None and error.code() != KafkaError._PARTITION_EOF:
-                kafka.raise_unless_passing(error)
-                continue
-            if error is None and message.offset() < end:
-                on_progress(message.offset() + 1 - begin, end - begin)
-                yield message
-            if message.offset() >= (end - 1 if error is None else end):
-                return
-        if found:
-            deadline = time.monotonic() + kafka.PATIENCE
-        elif time.monotonic() > deadline:
-            raise BrokerError(
-                f"Kafka gave nothing of partition {partition} of topic {topic} for {kafka.PATIENCE:.0f} s"
-            )
+    for message in kafka.each(client, topic, {partition: (begin, end)}):
+        on_progress(message.offset() + 1 - begin, end - begin)
+        yield message
+
+
+def letter_in(message: Message) -> Letter:
+    """The letter in a record of the topic. Raises: CorruptRecord: there is none."""
+    return letter(message.offset(), message.timestamp()[1], message.value(), message.headers() or ())

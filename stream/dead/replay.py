@@ -25,9 +25,9 @@ from confluent_kafka import Consumer
 from stream import kafka
 from stream.dead.again import read_again
 from stream.dead.found import watermarks, written
-from stream.dead.letters import REPLAYED, Identity, Letter, OnProgress, Wanted, letter
+from stream.dead.letters import REPLAYED, Identity, Letter, OnProgress, Wanted
 from stream.dead.marks import BEGIN, DONE, END, HEADER, Begin, Replayed, done_marks
-from stream.dead.reading import records
+from stream.dead.reading import letter_in, records
 from stream.dead.verdict import FINISHED, GONE, STILL_DEAD, Fresh, Judge, There, Verdict
 from stream.errors import CorruptRecord
 from stream.ingest.mapping import SLATE
@@ -116,35 +116,30 @@ class _Replay:
         self._rows: list[_Row] = []
 
     def __call__(self) -> Report:
-        _, end = kafka.offsets(self._client, self._topics.dead_letters, 0)
-        self._read_marks(end)
+        low, end = kafka.offsets(self._client, self._topics.dead_letters, 0)
+        self._read_marks(low, end)
         if self._marks.open:
             told = self._stage("what a replay that died has written")
             self._there = written(self._client, self._topics, self._marks.open, told)
-        self._read_letters(end)
+        self._read_letters(low, end)
         self._place()
         if not self._asked.dry:
             self._write()
         return self._report
 
-    def _read_marks(self, end: int) -> None:
-        low, _ = kafka.offsets(self._client, self._topics.dead_letters, 0)
-        for message in records(
-            self._client, self._topics.dead_letters, 0, low, end, self._stage("what is replayed already")
-        ):
+    def _read_marks(self, low: int, end: int) -> None:
+        told = self._stage("what is replayed already")
+        for message in records(self._client, self._topics.dead_letters, 0, low, end, told):
             if (kind := kafka.header(message, HEADER)) is not None:
                 self._marks.take(kind, message.value())
 
-    def _read_letters(self, end: int) -> None:
-        low, _ = kafka.offsets(self._client, self._topics.dead_letters, 0)
+    def _read_letters(self, low: int, end: int) -> None:
         told, cut, done_before = self._stage("dead letters"), list[Letter](), set[Identity]()
         for message in records(self._client, self._topics.dead_letters, 0, low, end, told):
             if kafka.header(message, HEADER) is not None:
                 continue
             try:
-                one = letter(
-                    message.offset(), message.timestamp()[1], message.value(), message.headers() or ()
-                )
+                one = letter_in(message)
             except CorruptRecord:
                 self._report.unreadable += 1
                 continue

@@ -19,7 +19,7 @@ from stream.archive.rows import samples_of
 from stream.close.manifests import Manifests
 from stream.close.read import checked
 from stream.errors import ConfigurationError, CorruptRecord, DataError, GapError, StoreError
-from stream.forgotten import NOBODY, without
+from stream.forgotten import of_nobody, without
 from stream.history.steps import Steps, Told
 from stream.records import Archived, Manifest, decode
 from stream.replay.encode import partition_of
@@ -88,8 +88,8 @@ class Archive:
         except (StoreError, CorruptRecord) as error:
             raise DataError(f"archived period {period} cannot be used: {error}; {mend}") from error
         samples = without(samples, self.forgotten)
-        somebodys = np.array([one != NOBODY for one in samples.users.to_pylist()], np.bool_)[samples.user]
-        return samples if somebodys.all() else samples.take(np.flatnonzero(somebodys)).compact()
+        theirs = of_nobody(samples)
+        return samples.take(np.flatnonzero(~theirs)).compact() if theirs.any() else samples
 
 
 def adopt(state: Partition, samples: Samples, watermark: int) -> Step:

@@ -10,11 +10,10 @@ from urllib.error import HTTPError, URLError
 import pytest
 from status_telling import telling
 
-from asmg.caller import Caller
+from asmg.caller import ANYBODY, Caller
 from asmg.config import Settings
 from asmg.hearing import Hearing, addresses
 from asmg.home import Told, remember
-from asmg.watch import fetch
 from serving.board import Swap, rows
 from serving.settings import ServingSettings
 from trainer.announced import Announced
@@ -32,7 +31,7 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[object], None]:
     """What is found wherever serving is asked: text, or what is raised; or, in a dict, by address."""
 
     def say(what: object) -> None:
-        def fetched(address: str, _caller: Caller) -> str:
+        def fetched(_caller: Caller, address: str) -> str:
             found = what.get(address.removesuffix("/state")) if isinstance(what, dict) else what
             if isinstance(found, Exception):
                 raise found
@@ -40,7 +39,7 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[object], None]:
                 raise ConnectionRefusedError(111, "Connection refused")
             return str(found)
 
-        monkeypatch.setattr("asmg.watch.fetch", fetched)
+        monkeypatch.setattr(Caller, "fetch", fetched)
 
     return say
 
@@ -103,7 +102,7 @@ def test_what_speaks_no_http_is_silence_too() -> None:
         thread = threading.Thread(target=answer)
         thread.start()
         with pytest.raises(ConnectionError, match="no HTTP is spoken"):
-            fetch(f"http://127.0.0.1:{server.getsockname()[1]}/state")
+            ANYBODY.fetch(f"http://127.0.0.1:{server.getsockname()[1]}/state")
         thread.join()
 
 

@@ -56,12 +56,12 @@ def serving(monkeypatch: pytest.MonkeyPatch) -> Callable[[str | None], None]:
     """Has serving answer this, or nothing."""
 
     def say(answer: str | None) -> None:
-        def fetched(address: str, _caller: Caller) -> str:
+        def fetched(_caller: Caller, address: str) -> str:
             if answer is None:
                 raise ConnectionRefusedError(111, "Connection refused")
             return answer
 
-        monkeypatch.setattr("asmg.watch.fetch", fetched)
+        monkeypatch.setattr(Caller, "fetch", fetched)
 
     return say
 

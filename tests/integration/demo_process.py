@@ -14,7 +14,8 @@ import psutil
 import pytest
 from waiting import until
 
-from asmg.watch import fetch, metric
+from asmg.caller import ANYBODY
+from asmg.watch import metric
 
 #: One shadow: enough to see that it comes to the same, and no more work than needed.
 SHADOW = 'trainer.shadow=["iu"]'
@@ -112,6 +113,6 @@ def metrics_of(replay: psutil.Process) -> str:
     words = words_of(replay)
     port = words[words.index("--metrics-port") + 1] if words else 0
     try:
-        return fetch(f"http://127.0.0.1:{port}/metrics")
+        return ANYBODY.fetch(f"http://127.0.0.1:{port}/metrics")
     except OSError:
         return ""
