@@ -8,6 +8,9 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import fastavro
+import pytest
+
+from stream.ingest.registry import PASSWORD, USERNAME
 
 T = 1_764_000_000_000
 
@@ -67,8 +70,10 @@ class _Answer(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def answering() -> Iterator[Registry]:
-    """A registry while the context lasts."""
+def answering(monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
+    """A registry while the context lasts, which is asked directly and without a name."""
+    for name in (USERNAME, PASSWORD, "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
     server = Registry()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()

@@ -35,15 +35,15 @@ def _list(
     choices: Set = None,
 ) -> None:
     """Dead letters by topic and reason: how many, since when, an example, and how many were replayed."""
-    from asmg.dead.screen import Bars, listed
+    from asmg.dead.screen import bars, listed
     from asmg.options import settings_of
     from asmg.running import running
     from stream.dead.letters import Wanted
     from stream.dead.listing import listing
 
     wanted = Wanted(reason, _ms(since) or 0, _ms(until))
-    with running(settings_of(choices, home)) as (_, _, topics, client), Bars() as bars:
-        found = listing(client, topics, wanted, limit, bars("dead letters"))
+    with running(settings_of(choices, home)) as (_, _, topics, client), bars() as stage:
+        found = listing(client, topics, wanted, limit, stage("dead letters"))
     _print(found, listed(found), as_json)
 
 
@@ -63,7 +63,7 @@ def _replay(
     choices: Set = None,
 ) -> None:
     """Read dead letters again, by the mapping as it is now; what is understood goes into events, once."""
-    from asmg.dead.screen import Bars, described, reported
+    from asmg.dead.screen import bars, described, reported
     from asmg.options import settings_of
     from asmg.running import running
     from stream.dead.letters import Wanted
@@ -71,8 +71,8 @@ def _replay(
 
     settings = settings_of(choices, home)
     asked = Asked(Wanted(reason, _ms(since) or 0, _ms(until)), limit, dry)
-    with running(settings) as (found, broker, topics, client), Bars() as bars:
-        done = replay(broker, client, topics, found.ingest, found.stream, asked, bars)
+    with running(settings) as (found, broker, topics, client), bars() as stage:
+        done = replay(broker, client, topics, found.ingest, found.stream, asked, stage)
     _print(described(done, dry=dry), reported(done, dry=dry), as_json)
 
 

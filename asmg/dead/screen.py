@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from types import TracebackType
 from typing import Any
 
 from rich import box
@@ -15,41 +14,22 @@ from rich.table import Table
 from rich.text import Text
 
 from stream.dead.letters import OnProgress
-from stream.dead.replay import Report
+from stream.dead.replay import Report, Stage
 from stream.dead.verdict import FINISHED
 
 
-class Bars(AbstractContextManager["Bars"]):
-    """A bar for each stage while it is entered; on what is no terminal it draws nothing."""
+@contextmanager
+def bars() -> Iterator[Stage]:
+    """Draws a bar for each stage while the context lasts; on what is no terminal nothing."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
 
-    def __init__(self) -> None:
-        console = Console(stderr=True)
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=console,
-            disable=not console.is_terminal,
-        )
+        def stage(name: str) -> OnProgress:
+            task = progress.add_task(name, total=None)
+            return lambda done, total: progress.update(task, completed=done, total=total)
 
-    def __call__(self, stage: str) -> OnProgress:
-        """Draws how far a stage is."""
-        task = self._progress.add_task(stage, total=None)
-
-        def show(done: int, total: int) -> None:
-            self._progress.update(task, completed=done, total=total)
-
-        return show
-
-    def __enter__(self) -> Bars:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.stop()
+        yield stage
 
 
 def listed(found: Mapping[str, Any]) -> list[RenderableType]:

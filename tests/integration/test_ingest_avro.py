@@ -11,16 +11,13 @@ from waiting import until
 from stream import kafka
 from stream.dead.replay import Asked, replay
 from stream.errors import BrokerError
-from stream.ingest.registry import PASSWORD, USERNAME
 
 pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
 def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
-    for name in (USERNAME, PASSWORD, "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    with answering() as server:
+    with answering(monkeypatch) as server:
         yield server
 
 

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import uuid
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
-from test_loop import PERIOD, SETTINGS, Shop, version
+from loop_shop import PERIOD, at_work_on, version
 from waiting import until
 
 from asmg.models.registry import registry
 from asmg.options import settings_of
 from metagen.rebuild import rebuild
 from serving.service import probabilities
-from stream.topics import Topics
 from trainer.activity import Activity
 from trainer.batches import make_examples
 from trainer.kafka import get_all
@@ -38,23 +33,9 @@ BASE = "examples.dcn:DCN"
 def test_a_dcn_learns_generates_and_answers_as_the_trainer_scores(
     bootstrap: str, tmp_path: Path, samples_of: Any
 ) -> None:
-    prefix, port = f"test-own-{uuid.uuid4().hex[:8]}.", tmp_path / "port"
-    told = {
-        "ASMG_KAFKA_BOOTSTRAP": bootstrap,
-        "ASMG_KAFKA_PREFIX": prefix,
-        "ASMG_HOME": str(tmp_path),
-        "ASMG_SERVING_PORT_FILE": str(port),
-        "ASMG_TRAINER_BASE": BASE,
-        "ASMG_TRAINER_EMBEDDING": "4",
-    }
-    running = [
-        subprocess.Popen([sys.executable, "-m", "asmg", worker], env=os.environ | SETTINGS | told)
-        for worker in ("window", "train", "metagen", "serve")
-    ]
-    try:
-        until(port.exists)
-        address = f"http://127.0.0.1:{int(port.read_text())}"
-        Shop(bootstrap, Topics(prefix)).open_for(4 * PERIOD)  # three periods close
+    told = {"ASMG_TRAINER_BASE": BASE, "ASMG_TRAINER_EMBEDDING": "4"}
+    with at_work_on(bootstrap, tmp_path, **told) as (shop, address):
+        shop.open_for(4 * PERIOD)  # three periods close
         candidates = [f"i{one}" for one in range(50)] + ["new"]
         asked = {"user_id": "u2", "candidates": candidates, "k": len(candidates), "explain": True}
 
@@ -67,7 +48,7 @@ def test_a_dcn_learns_generates_and_answers_as_the_trainer_scores(
 
         answer = until(beside, 150)  # seconds, on a machine that others use
         assert answer["unknown_items"] == 1
-        flags = [f"kafka.bootstrap={bootstrap}", f"kafka.prefix={prefix}", f"trainer.base={BASE}"]
+        flags = [f"kafka.bootstrap={bootstrap}", f"kafka.prefix={shop.topics.prefix}", f"trainer.base={BASE}"]
         with registry(settings_of([*flags, "trainer.embedding=4"], tmp_path)) as models:
             for kind, number in answer["explained"].items():
                 if (model := models.announced.model(kind, number)) is None:
@@ -79,15 +60,6 @@ def test_a_dcn_learns_generates_and_answers_as_the_trainer_scores(
                 np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
                 again = rebuild(models.place, models.announced, model, trainer_base=BASE)
                 assert again.differing == []
-        assert [one.poll() for one in running] == [None] * 4
-    finally:
-        for one in running:
-            one.terminate()
-        for one in running:
-            try:
-                one.wait(60)
-            finally:
-                one.kill()
 
 
 def scores_of(store: Any, model: Any, answer: dict[str, Any], samples_of: Any) -> list[float]:

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from arrow_parts import loaded, stored
 
 from metagen.forgotten import rows_of, without_users
 from metagen.generators import generator_of
@@ -29,21 +30,6 @@ CASES = [
     ({"strategy": "iu"}, {"generator": "ema", "decay": 0.7}),
     ({"strategy": "iu-activity"}, {"generator": "iu-calibrated"}),
 ]
-
-
-def ipc(table):
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    return bytes(sink.getvalue())
-
-
-def stored(parts):
-    return {name: ipc(table) for name, table in parts.items()}
-
-
-def loaded(parts):
-    return {name: pa.ipc.open_stream(table).read_all() for name, table in parts.items()}
 
 
 def run(periods, trainer, metagen, restart=(), forgotten=None, taken_out=(), cleaned=lambda _star: range(9)):

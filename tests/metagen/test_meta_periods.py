@@ -1,9 +1,9 @@
 from functools import partial
 
 import numpy as np
-import pyarrow as pa
 import pytest
 import torch
+from arrow_parts import loaded, stored
 
 from metagen.generators import generator_of
 from metagen.multi import Gru
@@ -65,21 +65,6 @@ CASES = [
         MetagenSettings(generator="iu-calibrated"),
     ),
 ]
-
-
-def ipc(table):
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    return bytes(sink.getvalue())
-
-
-def stored(parts):
-    return {name: ipc(table) for name, table in parts.items()}
-
-
-def loaded(parts):
-    return {name: pa.ipc.open_stream(table).read_all() for name, table in parts.items()}
 
 
 def run(periods, trainer, metagen, restart=()):

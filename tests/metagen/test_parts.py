@@ -1,6 +1,6 @@
-import pyarrow as pa
 import pytest
 import torch
+from arrow_parts import ipc, through_ipc
 
 from metagen.generators import generator_of
 from metagen.multi import Gru
@@ -13,13 +13,6 @@ from trainer.catalogue import Catalogue
 from trainer.model import initial_theta
 from trainer.settings import TrainerSettings
 from trainer.snapshot import read_theta
-
-
-def ipc(table):
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    return bytes(sink.getvalue())
 
 
 @pytest.fixture
@@ -37,7 +30,7 @@ def trained(random_period):
 def test_a_generator_and_its_hidden_state_come_back_bit_for_bit(trained):
     theta, catalogue, state = trained
     parts = star_parts(theta, state, catalogue)
-    stored = {name: pa.ipc.open_stream(ipc(table)).read_all() for name, table in parts.items()}
+    stored = through_ipc(parts)
     again = read_state(stored, 5)
     assert (again.trained, again.moments.step) == (6, 77)
     for one, two in [
@@ -59,7 +52,7 @@ def test_a_generator_that_trains_nothing_comes_back_with_its_count(trained, gene
     settings = MetagenSettings(generator=generator)
     state = generator_of(settings, 16, 0).initial(theta)
     parts = star_parts(theta, GeneratorState({}, state.moments, state.hidden, 4), catalogue)
-    stored = {name: pa.ipc.open_stream(ipc(table)).read_all() for name, table in parts.items()}
+    stored = through_ipc(parts)
     again = read_state(stored, settings.hidden_size)
     assert (again.omega, again.moments.m, again.moments.step, again.trained) == ({}, {}, 0, 4)
     assert again.hidden.keys() == state.hidden.keys()

@@ -1,9 +1,8 @@
 """Shadows beside what serves: scored on every period, the same bits however they were killed."""
 
-import threading
-
 import pytest
-from memory_broker import PERIODS, TOPICS, Killed
+from memory_broker import PERIODS, TOPICS
+from worker_threads import run_until
 
 from metagen.methods import named
 from metagen.settings import MetagenSettings
@@ -15,8 +14,6 @@ from trainer.settings import TrainerSettings
 from trainer.worker import train
 
 METAGEN = MetagenSettings(metrics_port=0, tau=1, k=2)
-#: Seconds a worker may take for all periods of a test.
-DEADLINE = 60
 
 
 def trainer(*shadows, **more):
@@ -26,34 +23,15 @@ def trainer(*shadows, **more):
 
 def run(place, broker, settings, metagen=METAGEN, *, beside=()):
     """The shadows, and workers beside them, until all have taken in all periods or one was killed."""
-    stop, died = threading.Event(), []
-
-    def guarded(work, *told):
-        try:
-            work(place, *told, stop)
-        except Killed:
-            died.append(work)
-            stop.set()
-        except BaseException:
-            stop.set()
-            raise
-
     jobs = [(shadow, settings, metagen), *((work, settings, *more) for work, *more in beside)]
-    threads = [threading.Thread(target=guarded, args=one, daemon=True) for one in jobs]
-    for one in threads:
-        one.start()
-    for _ in range(DEADLINE * 100):
+    wanted = {("star" if work is generate else "theta", PERIODS) for work, *_ in beside}
+
+    def through():
         there = {(one.name, one.version) for one in broker.records(TOPICS.shadows, Shadow)}
         models = {(one.kind, one.version) for one in broker.records(TOPICS.models, Announcement)}
-        wanted = {("star" if work is generate else "theta", PERIODS) for work, *_ in beside}
-        if stop.is_set() or ({(name, PERIODS) for name in settings.shadow} <= there and wanted <= models):
-            break
-        threading.Event().wait(0.01)
-    stop.set()
-    for one in threads:
-        one.join(DEADLINE)
-        assert not one.is_alive()
-    return died
+        return {(name, PERIODS) for name in settings.shadow} <= there and wanted <= models
+
+    return run_until(place, *jobs, holds=through)
 
 
 def outcome(broker):

@@ -1,12 +1,12 @@
 """Where manifest 0 names a history, everybody begins with the Θ_0 that is pre-trained on it."""
 
-import threading
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from memory_broker import TOPICS, Killed
+from memory_broker import TOPICS
+from worker_threads import run_until
 
 from metagen.methods import named
 from metagen.rebuild import rebuild
@@ -52,35 +52,10 @@ def warm(shop, random_period):
     return broker, replace(place, read=read)
 
 
-def run(place, *jobs, until):
-    """Workers in threads until something holds, or one of them is killed."""
-    stop, died = threading.Event(), []
-
-    def guarded(work, *settings):
-        try:
-            work(place, *settings, stop)
-        except Killed:
-            died.append(work)
-            stop.set()
-
-    threads = [threading.Thread(target=guarded, args=job, daemon=True) for job in jobs]
-    for one in threads:
-        one.start()
-    for _ in range(6000):
-        if stop.is_set() or until():
-            break
-        threading.Event().wait(0.01)
-    stop.set()
-    for one in threads:
-        one.join(60)
-        assert not one.is_alive()
-    return died
-
-
 def learn(broker, place, trainer=TRAINER):
     """Trainer and metagen, until the gate has decided on the last period."""
     workers = (train, trainer), (generate, trainer, METAGEN)
-    return run(place, *workers, until=lambda: len(broker.records(TOPICS.serve, Serve)) >= LAST)
+    return run_until(place, *workers, holds=lambda: len(broker.records(TOPICS.serve, Serve)) >= LAST)
 
 
 def announced(broker):
@@ -151,7 +126,7 @@ def test_who_adopts_another_theta_0_goes_on_from_it(warm):
     broker, place = warm
     others = replace(place, seed=place.seed + 1)
     there = lambda: announced(broker).models.get(("theta", 0))  # noqa: E731
-    run(others, (train, TRAINER), until=there)
+    run_until(others, (train, TRAINER), holds=there)
     other = there()
     broker.topics[TOPICS.models] = broker.topics[TOPICS.models][:1]
     assert learn(broker, place) == []
@@ -166,7 +141,7 @@ def test_shadows_are_pre_trained_too_on_what_serves_or_on_their_own(warm):
     settings = TRAINER.model_copy(update={"shadow": ("iu-activity", "iu", "asmg-gru-multi", "average")})
     told = lambda: {(one.name, one.version) for one in broker.records(TOPICS.shadows, Shadow)}  # noqa: E731
     until = lambda: {(name, LAST) for name in settings.shadow} <= told()  # noqa: E731
-    assert run(place, (train, TRAINER), (shadow, settings, METAGEN), until=until) == []
+    assert run_until(place, (train, TRAINER), (shadow, settings, METAGEN), holds=until) == []
     mine = {
         one.version: one.parts for one in broker.records(TOPICS.shadows, Shadow) if one.name == "iu-activity"
     }

@@ -1,10 +1,10 @@
 import math
-import threading
 
 import pytest
 import torch
-from memory_broker import PERIODS, TOPICS, Broker, Follower, Killed
+from memory_broker import PERIODS, TOPICS, Broker, Follower
 from prometheus_client import REGISTRY
+from worker_threads import run_until
 
 from metagen.rebuild import rebuild
 from metagen.settings import MetagenSettings
@@ -20,42 +20,18 @@ from trainer.worker import train
 
 TRAINER = TrainerSettings(embedding=8, batch=16, metrics_port=0, user_rows="hash:9", strategy="iu")
 METAGEN = MetagenSettings(generator="asmg-gru-multi", metrics_port=0, tau=1, k=2)
-#: Seconds a worker may take for all periods of a test.
-DEADLINE = 60
 
 
 def run(place, broker, *workers, trainer=TRAINER, metagen=METAGEN):
     """The workers in threads until the gate has decided on every period, or one of them is killed."""
-    stop, died = threading.Event(), []
-
-    def guarded(work, *settings):
-        try:
-            work(place, *settings, stop)
-        except Killed:
-            died.append(work)
-            stop.set()
-        except BaseException as error:
-            died.append(error)
-            stop.set()
-            raise
-
     jobs = {"train": (train, trainer), "generate": (generate, trainer, metagen)}
-    threads = [threading.Thread(target=guarded, args=jobs[name], daemon=True) for name in workers]
-    for one in threads:
-        one.start()
-    wait = threading.Event()
-    for _ in range(DEADLINE * 100):
+
+    def through():
         closed = len(broker.topics[TOPICS.periods]) - 1
         learnt = 0 if "generate" in workers else len(of_kind(broker, "theta"))
-        done = closed in (learnt, len({one.period for one in broker.records(TOPICS.serve, Serve)}))
-        if done or stop.is_set():
-            break
-        wait.wait(0.01)
-    stop.set()
-    for one in threads:
-        one.join(DEADLINE)
-        assert not one.is_alive()
-    return died
+        return closed in (learnt, len({one.period for one in broker.records(TOPICS.serve, Serve)}))
+
+    return run_until(place, *(jobs[name] for name in workers), holds=through)
 
 
 def outcome(broker):

@@ -5,6 +5,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from arrow_parts import through_ipc
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,17 +28,6 @@ def settings(**given):
     return TrainerSettings(embedding=4, batch=16, init_rows=16, **{"strategy": "iu", **given})
 
 
-def stored(model):
-    """The model's parts, written and read."""
-    parts = {}
-    for name, table in model.parts().items():
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, table.schema) as writer:
-            writer.write_table(table)
-        parts[name] = pa.ipc.open_stream(sink.getvalue()).read_all()
-    return parts
-
-
 def run(chosen, periods, restart=(), forgotten=None):
     """Parts after each period; before those in `restart` everything is forgotten and read again."""
     forgotten = forgotten or {}
@@ -50,7 +40,7 @@ def run(chosen, periods, restart=(), forgotten=None):
                 [PastPeriod(one, periods[one - 1], found[one - 1], forgotten.get(one, ())) for one in past]
             )
         model.learn(model.read(number, samples, forgotten.get(number, ())))
-        found.append(stored(model))
+        found.append(through_ipc(model.parts()))
     return found
 
 

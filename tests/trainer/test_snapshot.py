@@ -1,7 +1,7 @@
 import numpy as np
-import pyarrow as pa
 import pytest
 import torch
+from arrow_parts import ipc, through_ipc
 
 from stream.errors import ConfigurationError, CorruptArtefact, MissingArtefact
 from trainer.activity import activity_after
@@ -36,17 +36,6 @@ def step(snapshot, catalogue, samples, period, settings):
     examples = make_examples(samples, catalogue, period, 0, 1)
     theta, moments = update(theta, moments, examples, catalogue, settings, 0)
     return Snapshot(theta, moments, activity_after(samples, catalogue, period, snapshot.activity))
-
-
-def ipc(table):
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    return bytes(sink.getvalue())
-
-
-def through_ipc(parts):
-    return {name: pa.ipc.open_stream(ipc(table)).read_all() for name, table in parts.items()}
 
 
 @pytest.mark.parametrize("categories", [0, 4])

@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 import numpy as np
-import pyarrow as pa
 import pytest
 import torch
+from arrow_parts import through_ipc
 
 from trainer.activity import INACTIVE, activity_inputs
 from trainer.batches import Examples
@@ -21,17 +21,6 @@ def settings(**more):
     return TrainerSettings(batch=16, **more)
 
 
-def stored(model):
-    """The model's parts, written and read."""
-    parts = {}
-    for name, table in model.parts().items():
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, table.schema) as writer:
-            writer.write_table(table)
-        parts[name] = pa.ipc.open_stream(sink.getvalue()).read_all()
-    return parts
-
-
 def run(chosen, periods, restart=()):
     """Parts after each period; before those in `restart` everything is forgotten and read again."""
     model, found = BaseModel.begin(chosen, 3, CPU, periods[0]), []
@@ -40,7 +29,7 @@ def run(chosen, periods, restart=()):
             model = BaseModel.restore(chosen, 3, CPU, found[-1])
             model.recall([PastPeriod(one, periods[one - 1], found[one - 1]) for one in range(1, number)])
         model.learn(model.read(number, samples))
-        found.append(stored(model))
+        found.append(through_ipc(model.parts()))
     return found
 
 

@@ -17,9 +17,7 @@ from stream.window.log import Impression
 
 @pytest.fixture
 def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
-    for name in (USERNAME, PASSWORD, "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    with answering() as server:
+    with answering(monkeypatch) as server:
         yield server
 
 
