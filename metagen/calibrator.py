@@ -16,6 +16,7 @@ from metagen.window import GeneratorState
 from trainer.adam import DenseAdam, zero_moments
 from trainer.batches import Examples, permutation
 from trainer.catalogue import Catalogue
+from trainer.device import on_device
 from trainer.model import Theta, calibrated, loss_of
 from trainer.parts import CALIBRATOR
 from trainer.score import logits_of
@@ -58,14 +59,14 @@ class Calibrator:
         theta, examples = models[-1].theta, data[-1]
         device = theta.tables["user"].device
         assert examples.activity is not None
-        activity = torch.from_numpy(examples.activity).to(device)
-        logits = torch.from_numpy(logits_of(theta, examples, catalogue)).to(device)
-        label = torch.from_numpy(examples.label).to(device)
+        activity = on_device(examples.activity, device)
+        logits = on_device(logits_of(theta, examples, catalogue), device)
+        label = on_device(examples.label, device)
         omega = {name: tensor.clone() for name, tensor in state.omega.items()}
         moments = zero_moments(omega) if self.settings.moments == "fresh" else state.moments
         adam = DenseAdam(omega, moments, self.settings.learning_rate or rate(len(examples), self.batch))
         for epoch in range(self.settings.epochs):
-            order = torch.from_numpy(permutation(examples, self.seed, epoch)).to(device)
+            order = on_device(permutation(examples, self.seed, epoch), device)
             for rows in torch.split(order, self.batch):
                 leaves = {name: tensor.detach().requires_grad_() for name, tensor in omega.items()}
                 loss = loss_of(calibrated(logits[rows], activity[rows], leaves), label[rows])

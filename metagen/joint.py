@@ -15,6 +15,7 @@ from metagen.kernels import join, join_categories, lay_out
 from metagen.touched import Touched
 from trainer.batches import Bags, Batch, Examples, shuffled
 from trainer.catalogue import Ints
+from trainer.device import on_device
 from trainer.parts import POOLING_EPSILON
 
 #: Joint batches prepared at a time: enough to spread the cost of a call, few enough to stay small.
@@ -76,7 +77,7 @@ class Joint:
         """[n] what each example of `whole` counts for: its step's weight by the number of its examples."""
         examples = [size.examples for size in reversed(self.sizes)]
         share = [weight / max(n, 1) for weight, n in zip(reversed(weights), examples, strict=True)]
-        return torch.from_numpy(np.repeat(share, examples)).to(self.whole.label.device)
+        return on_device(np.repeat(share, examples), self.whole.label.device)
 
 
 def joint_batches(
@@ -122,7 +123,7 @@ def _chunk(touched: Touched, joint: Examples, cuts: Ints, device: torch.device |
         rows, counts = [*rows, category_rows], np.concatenate([counts, more[:, :, None]], 2)
 
     def tensor(values: npt.NDArray[np.generic]) -> Tensor:
-        return torch.from_numpy(values).to(device)
+        return on_device(values, device)
 
     runs = Batch(
         rows=dict(zip(of_table, map(tensor, rows), strict=True)),

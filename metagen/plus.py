@@ -28,6 +28,7 @@ from trainer.activity import activity_inputs, no_activity
 from trainer.adam import zero_moments
 from trainer.batches import Examples
 from trainer.catalogue import Catalogue, Ints
+from trainer.device import on_device
 from trainer.model import Theta, forward
 from trainer.own import OwnBase
 
@@ -52,7 +53,7 @@ class RowWindow:
         thetas = torch.stack([one.theta.tables[name][rows] for one in self.models], 1)  # [R, k + 1, e]
         places = rows if isinstance(rows, slice) else rows.cpu().numpy()
         active = np.stack([_activity(one, name, places, len(thetas)) for one in self.models[1:]], 1)
-        return torch.cat([thetas[:, 1:], thetas.diff(dim=1), torch.from_numpy(active).to(thetas)], 2)
+        return torch.cat([thetas[:, 1:], thetas.diff(dim=1), on_device(active, thetas.device)], 2)
 
 
 class Plus:
@@ -145,7 +146,7 @@ def sweep(window: RowWindow, omega: Mapping[str, Tensor], hidden: Mapping[str, T
     for name, table in last.tables.items():
         weights = bank_of(omega, name)
         star = table.new_empty(len(table), len(weights["b_y"]))
-        for rows in blocks(len(table)):
+        for rows in blocks(len(table), table.device):
             v = window.inputs(name, rows)
             h = hidden_block(hidden[name], rows, len(v))[:, 0]
             for i in range(len(window)):
@@ -163,7 +164,7 @@ def carry(window: RowWindow, omega: Mapping[str, Tensor], hidden: Mapping[str, T
         weights, before = bank_of(omega, name), hidden[name]
         after = before.new_empty(len(table), *before.shape[1:])
         first = RowWindow(window.models[:2])
-        for rows in blocks(len(table)):
+        for rows in blocks(len(table), table.device):
             v = first.inputs(name, rows)
             after[rows, 0] = cell(weights, v[:, 0], hidden_block(before, rows, len(v))[:, 0])
         carried[name] = after

@@ -11,8 +11,9 @@ from metagen.gru import cell, output
 from metagen.window import MLP, Window, bank_of, hidden_block, shaped_mlp
 from trainer.model import Theta
 
-#: Rows of a table taken at a time: keeps a block's hidden states within the processor's cache.
-BLOCK = 4096
+#: Rows of a table taken at a time: on a CPU as many as keep a block's hidden states within its cache, on CUDA
+#: enough to keep it busy, within 256 MiB.
+BLOCK, CUDA_BLOCK = 2**12, 2**17
 
 
 @torch.no_grad()
@@ -21,7 +22,7 @@ def sweep(window: Window, omega: Mapping[str, Tensor], hidden: Mapping[str, Tens
     tables = {}
     for name, models in window.tables.items():
         bank, star = bank_of(omega, name), torch.empty_like(models[-1])
-        for rows in blocks(len(star)):
+        for rows in blocks(len(star), star.device):
             thetas = [model[rows].T.contiguous() for model in models]  # [e, rows] each
             star[rows] = _last(bank, thetas, _block(hidden[name], rows, thetas[0].shape[1]), residual).T
         tables[name] = star
@@ -36,7 +37,7 @@ def carry(window: Window, omega: Mapping[str, Tensor], hidden: Mapping[str, Tens
     for name, (first, *_) in window.tables.items():
         bank, before = bank_of(omega, name), hidden[name]
         after = before.new_empty(len(first), *before.shape[1:])
-        for rows in blocks(len(first)):
+        for rows in blocks(len(first), first.device):
             theta = first[rows].T.contiguous()  # [e, rows]
             after[rows] = cell(bank, theta, _block(before, rows, theta.shape[1])).permute(2, 0, 1)
         carried[name] = after
@@ -44,10 +45,11 @@ def carry(window: Window, omega: Mapping[str, Tensor], hidden: Mapping[str, Tens
     return carried | {MLP: h.mT.contiguous()}
 
 
-def blocks(rows: int) -> Iterator[slice]:
+def blocks(rows: int, device: torch.device) -> Iterator[slice]:
     """The rows of a table, some at a time."""
-    for start in range(0, rows, BLOCK):
-        yield slice(start, start + BLOCK)
+    block = BLOCK if device.type == "cpu" else CUDA_BLOCK
+    for start in range(0, rows, block):
+        yield slice(start, start + block)
 
 
 def _last(bank: Mapping[str, Tensor], thetas: Sequence[Tensor], h: Tensor, residual: bool) -> Tensor:

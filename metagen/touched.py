@@ -10,6 +10,7 @@ import torch
 
 from trainer.batches import Examples
 from trainer.catalogue import Catalogue, Ints
+from trainer.device import on_device
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +43,7 @@ class Touched:
             replace(one, user=user[i], item=item[2 * i], history=item[2 * i + 1])
             for i, one in enumerate(data)
         ]
-        tensors = {name: torch.from_numpy(one).to(device) for name, one in rows.items()}
+        tensors = {name: on_device(one, device) for name, one in rows.items()}
         return cls(tensors, sets, item_row, offsets, category)
 
     def of_table(self, tables: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

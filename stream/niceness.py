@@ -1,4 +1,4 @@
-"""Who has the right of way: what serves and what reads events, then Θ_t, then what is made of it."""
+"""Who has the right of way: what serves, reads events or learns Θ_t, before what is made of Θ_t."""
 
 from __future__ import annotations
 
@@ -8,10 +8,7 @@ import sys
 import threading
 from pathlib import Path
 
-#: What is added to the niceness of who learns Θ_t: windowing and answers have the right of way.
-LEARNS = 2
-
-#: ... of who generates Θ_t*: it takes longer, and has nothing to do before Θ_t is there.
+#: What is added to the niceness of who generates Θ_t*: it takes longest, and begins with a Θ_t.
 GENERATES = 6
 
 #: ... of who nobody waits for: shadows, the archive, and who lays out models beside those that answer.

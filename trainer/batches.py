@@ -12,6 +12,8 @@ import torch
 from stream.samples import HISTORY, Samples, take_lists
 from trainer.activity import Activity, activity_inputs, no_activity
 from trainer.catalogue import Catalogue, Ints, look_up_codes
+from trainer.device import on_device
+from trainer.distinct import Distinct
 from trainer.negatives import draw_negatives, draw_popular_negatives
 from trainer.parts import POOLING_EPSILON
 from trainer.settings import NegativeDraw
@@ -174,25 +176,41 @@ def batches(
     examples: Examples, catalogue: Catalogue, size: int, device: torch.device | None = None
 ) -> Iterator[Batch]:
     """The examples in runs of `size`, the last perhaps shorter."""
+    numbering = Numbering(examples, catalogue)
     for start in range(0, len(examples), size):
-        yield make_batch(examples.part(start, min(start + size, len(examples))), catalogue, device)
+        part = examples.part(start, min(start + size, len(examples)))
+        yield make_batch(part, catalogue, device, numbering)
 
 
-def make_batch(examples: Examples, catalogue: Catalogue, device: torch.device | None = None) -> Batch:
+class Numbering:
+    """What numbers the rows and items of batches anew that are cut from some examples."""
+
+    def __init__(self, examples: Examples, catalogue: Catalogue) -> None:
+        self.user = Distinct(examples.user)
+        self.item = Distinct(examples.item, examples.history)
+        self.item_row, self.category = Distinct(catalogue.item_row), Distinct(catalogue.category)
+
+
+def make_batch(
+    examples: Examples,
+    catalogue: Catalogue,
+    device: torch.device | None = None,
+    numbering: Numbering | None = None,
+) -> Batch:
     """The examples as tensors over the rows they touch, with the categories the catalogue has now."""
-    n = len(examples)
-    users, user = np.unique(examples.user, return_inverse=True)
-    items, places = np.unique(np.concatenate([examples.item, examples.history]), return_inverse=True)
-    item_rows, item_row = np.unique(catalogue.item_row[items], return_inverse=True)
+    n, numbering = len(examples), numbering or Numbering(examples, catalogue)
+    users, user = numbering.user(examples.user)
+    items, places = numbering.item(np.concatenate([examples.item, examples.history]))
+    item_rows, item_row = numbering.item_row(catalogue.item_row[items])
     rows = {"user": users, "item": item_rows}
     category = None
     if catalogue.categories is not None:
         offsets, values = catalogue.categories_of(items)
-        rows["category"], place = np.unique(values, return_inverse=True)
+        rows["category"], place = numbering.category(values)
         category = _bags(offsets, place, device)
 
     def tensor(values: npt.NDArray[np.generic]) -> torch.Tensor:
-        return torch.from_numpy(values).to(device)
+        return on_device(values, device)
 
     return Batch(
         rows={table: tensor(touched) for table, touched in rows.items()},
@@ -210,9 +228,9 @@ def _bags(offsets: Ints, index: Ints, device: torch.device | None) -> Bags:
     lengths = np.diff(offsets)
     weight = np.repeat((1.0 / (lengths + POOLING_EPSILON)).astype(np.float32), lengths)
     return Bags(
-        torch.from_numpy(index).to(device),
-        torch.from_numpy(offsets[:-1]).to(device),
-        torch.from_numpy(weight).to(device),
+        on_device(index, device),
+        on_device(offsets[:-1], device),
+        on_device(weight, device),
     )
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from stream.errors import ConfigurationError
@@ -21,6 +25,18 @@ def choose_device(device: Device, threads: int) -> torch.device:
     if device == "cuda" and not torch.cuda.is_available():
         raise ConfigurationError("device is cuda, but torch finds none; use auto or cpu")
     return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def on_device(values: npt.NDArray[Any], device: torch.device | None) -> torch.Tensor:
+    """The values as a tensor there: on a CPU the very memory, on CUDA a copy that the host does not wait for.
+
+    CUDA copies memory that the system cannot move by itself, behind what it has to do already; from any other
+    the host would stand still until all that is done, at every batch.
+    """
+    tensor = torch.from_numpy(np.ascontiguousarray(values))
+    if device is None or device.type == "cpu":
+        return tensor
+    return tensor.pin_memory().to(device, non_blocking=True)
 
 
 def warm_up(device: torch.device) -> None:

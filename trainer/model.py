@@ -16,6 +16,7 @@ from trainer.base import Inputs, pool
 from trainer.batches import Batch
 from trainer.own import OwnBase, own_base
 from trainer.parts import CALIBRATOR, PRODUCTS
+from trainer.reading import Read, read
 from trainer.settings import FACTORISED, TrainerSettings
 from trainer.vocabulary import Vocabulary, id_hashes, initial_rows, uniform
 
@@ -66,14 +67,25 @@ def forward(
         e_user = e = mlp["kernel1"].shape[0] // (5 if batch.category is not None else 3)
     else:
         e_user, e = own.tables["user"], own.tables["item"]
-    user, item = embedding(batch.user, tables["user"]), embedding(batch.item_row, tables["item"])
-    u, items = user[:, :e_user], item[:, :e]  # [n, e] eq. 8, [i, e]
-    if batch.category is not None:
-        items = torch.cat([items, pool(tables["category"], batch.category)], 1)  # [i, w]
-    inputs = Inputs(u, embedding(batch.item, items), items, batch.history)  # v [n, w] eq. 9
-    logit = embedding_mlp(mlp, inputs) if own is None else own.logits(mlp, inputs)
-    if user.shape[1] > e_user:
-        logit = logit + user[:, e_user] + item[:, e][batch.item]  # [n]
+    users, items, item, history = tables["user"], tables["item"], batch.item, batch.history
+    if batch.category is None:  # an item has nothing but its row
+        item = batch.item_row[item]
+        history = replace(history, index=batch.item_row[history.index])
+    else:
+        vectors = embedding(batch.item_row, items)
+        categories = pool(tables["category"], batch.category)
+        items = torch.cat([vectors[:, :e], categories, vectors[:, e:]], 1)  # [i, w] and perhaps a slot
+    slot = users.shape[1] > e_user
+    w = items.shape[1] - slot
+    if own is None:
+        found = read(users, items, batch.user, item, history, w)
+        u, v = found.user, found.item
+        logit = embedding_mlp(mlp, Read(u[:, :e_user], v[:, :w], found.pooled, found.newest))
+    else:
+        u, v = embedding(batch.user, users), embedding(item, items)
+        logit = own.logits(mlp, Inputs(u[:, :e_user], v[:, :w], items[:, :w], history))
+    if slot:
+        logit = logit + u[:, e_user] + v[:, w]  # [n]
     if "activity_kernel1" in mlp and batch.activity is not None:
         a = relu(linear(batch.activity, mlp["activity_kernel1"].T, mlp["activity_bias1"]))  # [n, 16]
         logit = logit + linear(a, mlp["activity_kernel2"].T)[:, 0]
@@ -82,7 +94,7 @@ def forward(
     return logit
 
 
-def embedding_mlp(mlp: Mapping[str, Tensor], inputs: Inputs) -> Tensor:
+def embedding_mlp(mlp: Mapping[str, Tensor], inputs: Read) -> Tensor:
     """[n] the paper's Embedding&MLP (eq. 8-10).
 
     With a product kernel the MLP reads s∘v, u∘v and l∘v beside [u|s|v], l being the vector of the history's

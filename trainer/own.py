@@ -48,8 +48,10 @@ class OwnBase:
 
     def logits(self, dense: Mapping[str, Tensor], inputs: Inputs) -> Tensor:
         """[n] logits with these dense tensors; others among them, put beside them, are passed over."""
-        if not hasattr(self._mine, "module"):  # while it is called, a module has the call's tensors
-            self._mine.module = _made(self._make, 0)
+        device = inputs.user.device
+        if getattr(self._mine, "device", None) != device:  # where its buffers are to be
+            self._mine.module, self._mine.device = _made(self._make, 0, device), device
+        # While it is called, a module has the call's tensors.
         mine = {name: dense[name] for name in self.shapes}
         found: Tensor = functional_call(self._mine.module, mine, (inputs,))
         return found
@@ -105,11 +107,12 @@ def _loaded(name: str, embedding: int, with_categories: bool) -> OwnBase:
     return own
 
 
-def _made(make: Callable[[], nn.Module], seed: int) -> nn.Module:
+def _made(make: Callable[[], nn.Module], seed: int, device: torch.device | None = None) -> nn.Module:
     # Outside of inference, whoever asks: with a buffer that was made there nothing could be trained.
     with _MAKING, torch.random.fork_rng(devices=[]), torch.inference_mode(False):
         torch.manual_seed(seed)
-        return make()
+        module = make()
+        return module if device is None else module.to(device)
 
 
 def _parameters(module: nn.Module) -> dict[str, Tensor]:

@@ -23,7 +23,6 @@ from prometheus_client import Gauge, start_http_server
 from stream import log, traces
 from stream.close.cut import periods_in
 from stream.live.drift import distance
-from stream.niceness import LEARNS, stand_back
 from stream.records import Announcement, Drift, Manifest, Score, Shadow, now
 from stream.samples import Samples
 from stream.settings import StreamSettings
@@ -54,7 +53,6 @@ def train(place: Workplace, settings: TrainerSettings, stop: threading.Event) ->
 
     Raises: AsmgError: Kafka or the store fails, or the settings contradict the models there are.
     """
-    stand_back(LEARNS)
     device = choose_device(settings.device, settings.threads)
     own_base(settings, settings.categories != "no")  # so that one which cannot be used is told of at once
     warm_up(device)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stream.niceness import LEARNS
+from stream.niceness import GENERATES
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="Linux only")
 
@@ -13,8 +13,8 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reaso
 STAND_BACK = """
 import os
 from pathlib import Path
-from stream.niceness import LEARNS, stand_back
-stand_back(LEARNS)
+from stream.niceness import GENERATES, stand_back
+stand_back(GENERATES)
 print(os.nice(0))
 print(Path("/proc/self/autogroup").read_text().strip())
 """
@@ -34,10 +34,10 @@ def told(own_session: bool) -> tuple[int, str]:
 
 def test_a_worker_with_a_session_of_its_own_takes_the_session_with_it() -> None:
     niceness, session = told(own_session=True)
-    assert niceness == os.nice(0) + LEARNS
+    assert niceness == os.nice(0) + GENERATES
     assert session.endswith(f" nice {niceness}")
 
 
 def test_one_that_a_shell_started_leaves_the_shell_s_session_alone() -> None:
     session = Path("/proc/self/autogroup").read_text().strip()  # nothing, in a container's first session
-    assert told(own_session=False) == (os.nice(0) + LEARNS, session)
+    assert told(own_session=False) == (os.nice(0) + GENERATES, session)
