@@ -81,6 +81,7 @@ def test_a_base_of_ones_own_with_what_it_holds_beside_parameters(periods):
     alike(periods, TrainerSettings(batch=16, strategy="iu", base="own_models:Session"), MULTI)
 
 
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype")
 @pytest.mark.parametrize("generator", ["asmg-plus", "asmg-gru-multi", "asmg-linear"])
 def test_no_batch_has_the_host_wait(periods, generator, monkeypatch):
     """torch raises where the host would wait, in all that a batch goes through but the batch's own making."""
