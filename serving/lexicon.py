@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from stream.niceness import rest
 from trainer.vocabulary import UNKNOWN
 
-#: Ids admitted between two chances for other threads to go on.
+#: Ids admitted between two rests.
 _PIECE = 512
 
 
@@ -55,11 +56,14 @@ class Lexicon:
         the model), all are, and earlier versions keep what they had.
         """
         shared = min(len(names), len(self._names))
-        if not names.slice(0, shared).equals(self._names.slice(0, shared)):
+        known = names.slice(0, shared).equals(self._names.slice(0, shared))
+        rest()
+        if not known:
             self._rows, self._names, shared = _Rows(), names.slice(0, 0), 0
         if len(names) >= len(self._names):
             for begin in range(shared, len(names), _PIECE):
                 piece = names.slice(begin, _PIECE).to_pylist()
                 self._rows.update(zip(piece, range(begin, begin + len(piece)), strict=True))
+                rest()
             self._names = names  # of the newest: it keeps no older version's memory
         return Ids(self._rows, names)

@@ -15,14 +15,15 @@ from serving.fetch import hashed, usable
 from serving.lexicon import Lexicon
 from serving.model import Model
 from stream.errors import CorruptArtefact
+from stream.niceness import rest
 from trainer.parts import CATALOGUE, MLP, TABLES, read_arrays
 from trainer.settings import TrainerSettings
 from trainer.vocabulary import Vocabulary
 
 #: Candidates and history of the request that warms a model.
 _DUMMY = 64
-#: Numbers apart that touch every page of memory, of 4 KiB.
-_PAGE = 1024
+#: Numbers apart that touch every page of memory, of 4 KiB; pages touched between two rests.
+_PAGE, _PAGES = 1024, 512
 
 
 class Opener:
@@ -40,11 +41,13 @@ class Opener:
         """
         with usable(name):
             model = self._opened(fd, spans)
+            rest()
             _warm(name, model)
         return model
 
     def _opened(self, fd: int, spans: Sequence[Span]) -> Model:
         mapped = Mapped(fd, spans)
+        rest()
         parts = mapped.parts
         tables = {role: mapped.numbers(_column(parts[role], "vector")) for role in TABLES if role in parts}
         activity = {
@@ -94,8 +97,10 @@ class Opener:
 
 def touch(table: npt.NDArray[np.generic]) -> None:
     """Read every page, so that no request waits for one to be mapped."""
-    if table.size:
-        np.maximum.reduce(table.reshape(-1)[::_PAGE])  # without the interpreter's lock
+    pages = table.reshape(-1)[::_PAGE]
+    for begin in range(0, len(pages), _PAGES):
+        np.maximum.reduce(pages[begin : begin + _PAGES])  # without the interpreter's lock
+        rest()
 
 
 def _column(part: pa.Table, name: str) -> pa.Array:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 import threading
+import time
 from pathlib import Path
 
 #: What is added to the niceness of who generates Θ_t*: it takes longest, and begins with a Θ_t.
@@ -13,6 +14,9 @@ GENERATES = 6
 
 #: ... of who nobody waits for: shadows, the archive, and who lays out models beside those that answer.
 ACCOMPANIES = 10
+
+#: Seconds of a rest.
+_REST = 0.0005
 
 
 def stand_back(by: int) -> None:
@@ -26,6 +30,15 @@ def stand_back(by: int) -> None:
     if os.getsid(0) == os.getpid():
         with contextlib.suppress(OSError):  # no Linux, or one without such groups
             Path("/proc/self/autogroup").write_text(str(niceness))
+
+
+def rest() -> None:
+    """Let who waits for this processor have it, between two short steps of work that nobody waits for.
+
+    Niceness alone does not: Linux lets who runs go on for some 3 ms, however much more right of way somebody
+    has who wakes meanwhile.
+    """
+    time.sleep(_REST)
 
 
 def thread_stands_back(by: int) -> None:

@@ -46,8 +46,9 @@ class Load:
         wrk = shutil.which("wrk")
         if wrk is None:
             raise ConfigurationError("no wrk on PATH: install it (Debian: apt-get install wrk)")
-        # What shares its CPU must not hold up the clock: root may put it first.
-        first = ["nice", "-n", "-15"] if os.geteuid() == 0 else []
+        # What shares its CPU must not hold up the clock. Root may have it go first, by real time: a niceness
+        # counts within a session alone, and has it wait for the end of what another one is at.
+        first = ["chrt", "--fifo", "1"] if os.geteuid() == 0 and shutil.which("chrt") else []
         command = [
             *first, "taskset", "--cpu-list", self.cpus, wrk, "--threads", "1", "--timeout", "10s",
             "--connections", str(self.connections), "--duration", f"{max(round(seconds), 1)}s",
