@@ -39,7 +39,7 @@ def check(settings: Settings, topics: Sequence[str], records: int, *, as_json: b
         if not wanted:
             raise ConfigurationError("there is no topic but ours: write to one, or set ingest.bootstrap")
         for topic in wanted:
-            source.require_topic(client, topic)
+            source.require_topic(client, topic, "--topic" if topics else "ingest.sources")
         found = _look(client, settings, wanted, records)
     found = {"all_topics": guessed, **found}
     if as_json:

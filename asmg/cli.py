@@ -5,7 +5,6 @@ What a command needs is imported by the command: `asmg --help` waits for neither
 
 from __future__ import annotations
 
-import errno
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -387,7 +386,3 @@ def main() -> None:
         app()
     except AsmgError as error:
         sys.exit(f"asmg: {error}")
-    except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            raise
-        sys.exit("asmg: a port that the settings name is taken; set another, or 0 for any that is free")

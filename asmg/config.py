@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+from difflib import get_close_matches
 from pathlib import Path
+from tomllib import TOMLDecodeError
+from typing import get_args
 
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -85,7 +89,9 @@ def load(flags: dict[str, dict[str, object]] | None = None) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(map(str, first["loc"]))
-        raise ConfigurationError(f"setting {name}: {first['msg']}{shown(name, first['input'])}") from None
+        raise ConfigurationError(f"setting {name}: {_said(first)}{shown(name, first['input'])}") from None
+    except TOMLDecodeError as error:
+        raise ConfigurationError(f"{named or CONFIG} cannot be read: {error}") from error
     except (SettingsError, ValueError) as error:
         raise ConfigurationError(f"the settings cannot be read: {error}") from error
     generator = settings.metagen.generator
@@ -96,6 +102,29 @@ def load(flags: dict[str, dict[str, object]] | None = None) -> Settings:
         )
     _require_fit(settings.trainer)
     return settings
+
+
+def _said(wrong: ErrorDetails) -> str:
+    """What is wrong with a setting, in our words where pydantic's are not about settings."""
+    if wrong["type"] == "missing":
+        return "it has to be set"
+    if wrong["type"] == "extra_forbidden":
+        *tables, name = map(str, wrong["loc"])
+        near = get_close_matches(name, _names(tables), n=1)
+        mend = f"is {near[0]} meant?" if near else "docs/configuration.md has them all"
+        return f"there is no such setting: {mend}"
+    return wrong["msg"].removeprefix("Value error, ")
+
+
+def _names(tables: list[str]) -> list[str]:
+    """The names that a table of settings knows; tables: its place, `ingest`, `sources`, `1`."""
+    model: type[BaseModel] = Settings
+    for one in tables:
+        if one in model.model_fields:
+            kind = model.model_fields[one].annotation
+            types = [each for each in (kind, *get_args(kind)) if isinstance(each, type)]
+            model = next((each for each in types if issubclass(each, BaseModel)), model)
+    return list(model.model_fields)
 
 
 def _require_fit(trainer: TrainerSettings) -> None:

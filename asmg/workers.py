@@ -12,12 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from prometheus_client import start_http_server
-
 from asmg.broker import attached, require_answer
 from asmg.config import Settings
 from asmg.environment import SUPERVISED
 from stream import kafka, log, traces
+from stream.metrics import metrics_server
 from stream.signals import stop_on_signals
 from stream.store import Store, TieredStore, durable_store
 from stream.topics import Topics
@@ -40,7 +39,7 @@ def run_replay(settings: Settings, source: Source, speed: float, pace: str, metr
 
     stop = stop_event("replay")
     if metrics_port:
-        start_http_server(metrics_port, addr="127.0.0.1")
+        metrics_server(metrics_port, "--metrics-port")
     stream = settings.stream
     with _topics(settings) as (broker, topics), Bar(source.name) as bar:
         plan = Plan(topics.events, stream.lateness, stream.window, speed)

@@ -15,13 +15,14 @@ from typing import Any
 
 import pyarrow as pa
 import torch
-from prometheus_client import Gauge, start_http_server
+from prometheus_client import Gauge
 
 from metagen.generators import generator_of
 from metagen.methods import Named, named
 from metagen.periods import MetaModel
 from metagen.settings import MetagenSettings
 from stream import log
+from stream.metrics import metrics_server
 from stream.niceness import ACCOMPANIES, stand_back
 from stream.records import Manifest, Shadow, now
 from stream.samples import Samples
@@ -59,7 +60,7 @@ def shadow(
     stand_back(ACCOMPANIES)
     device = choose_device(trainer.device, trainer.threads)
     warm_up(device)
-    server, _ = start_http_server(trainer.shadow_metrics_port, "127.0.0.1")
+    server, _ = metrics_server(trainer.shadow_metrics_port, "trainer.shadow_metrics_port")
     try:
         with Logs(place) as logs:
             logs.catch_up(stop)

@@ -16,13 +16,14 @@ import math
 import threading
 from collections.abc import Mapping, Sequence
 
-from prometheus_client import Counter, Gauge, start_http_server
+from prometheus_client import Counter, Gauge
 
 from metagen.gate import Challenger, Decision, decide, refusal
 from metagen.generators import generator_of
 from metagen.periods import MetaModel
 from metagen.settings import MetagenSettings
 from stream import log, traces
+from stream.metrics import metrics_server
 from stream.niceness import GENERATES, stand_back
 from stream.records import Announcement, Kind, Manifest, Serve, now
 from trainer.announced import Announced
@@ -56,7 +57,8 @@ def generate(
     device = choose_device(settings.device, settings.threads)
     own_base(trainer, trainer.categories != "no")  # so that one which cannot be used is told of at once
     warm_up(device)
-    server, _ = start_http_server(settings.metrics_port, "127.0.0.1")  # its answer says that we are ready
+    # Its answer says that we are ready.
+    server, _ = metrics_server(settings.metrics_port, "metagen.metrics_port")
     generator = generator_of(settings, trainer.batch, place.seed)
     model = MetaModel(generator, trainer, place.seed, settings.hidden_size, device)
     try:

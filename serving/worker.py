@@ -13,8 +13,6 @@ import threading
 import time
 from contextlib import ExitStack
 
-from prometheus_client import start_http_server
-
 from serving import metrics
 from serving.board import Row
 from serving.canary import Canary
@@ -32,6 +30,7 @@ from serving.tally import Sums
 from serving.telling import Teller
 from stream.errors import ConfigurationError
 from stream.kafka import GLANCE, Follower
+from stream.metrics import metrics_server
 from stream.records import now
 from stream.settings import StreamSettings
 from trainer.kafka import Workplace
@@ -64,7 +63,7 @@ def serve(
         )
     with ExitStack() as stack:
         listener = stack.enter_context(_bound(settings))
-        prometheus, _ = start_http_server(settings.metrics_port, "127.0.0.1")
+        prometheus, _ = metrics_server(settings.metrics_port, "serving.metrics_port")
         stack.callback(prometheus.server_close)
         stack.callback(prometheus.shutdown)
         sums = Sums()

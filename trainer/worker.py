@@ -18,11 +18,12 @@ import threading
 
 import numpy as np
 import torch
-from prometheus_client import Gauge, start_http_server
+from prometheus_client import Gauge
 
 from stream import log, traces
 from stream.close.cut import periods_in
 from stream.live.drift import distance
+from stream.metrics import metrics_server
 from stream.records import Announcement, Drift, Manifest, Score, Shadow, now
 from stream.samples import Samples
 from stream.settings import StreamSettings
@@ -56,7 +57,8 @@ def train(place: Workplace, settings: TrainerSettings, stop: threading.Event) ->
     device = choose_device(settings.device, settings.threads)
     own_base(settings, settings.categories != "no")  # so that one which cannot be used is told of at once
     warm_up(device)
-    server, _ = start_http_server(settings.metrics_port, "127.0.0.1")  # its answer says that we are ready
+    # Its answer says that we are ready.
+    server, _ = metrics_server(settings.metrics_port, "trainer.metrics_port")
     try:
         with Logs(place) as logs:
             logs.catch_up(stop)

@@ -21,7 +21,7 @@ import threading
 from collections.abc import Callable, Mapping
 
 from confluent_kafka import Message
-from prometheus_client import Counter, Gauge, start_http_server
+from prometheus_client import Counter, Gauge
 
 from stream import kafka
 from stream.archive.index import Index
@@ -31,6 +31,7 @@ from stream.close.read import PeriodReader
 from stream.errors import CorruptRecord, GapError
 from stream.forgotten import nobodys
 from stream.log import of
+from stream.metrics import metrics_server
 from stream.niceness import ACCOMPANIES, stand_back
 from stream.records import Archived, Manifest, decode, encode, now
 from stream.store import Store, name_of
@@ -53,7 +54,8 @@ def archive(
 ) -> None:
     """Archive period after period until `stop` is set. Raises: BrokerError; StoreError."""
     stand_back(ACCOMPANIES)
-    server, _ = start_http_server(metrics_port, "127.0.0.1")  # its answer says that we are ready
+    # Its answer says that we are ready.
+    server, _ = metrics_server(metrics_port, "stream.archive_metrics_port")
     writer, reader = kafka.Writer(broker), PeriodReader(broker, topics)
     log = _Log(broker, topics)
     try:

@@ -54,10 +54,10 @@ def mappings(settings: IngestSettings) -> dict[str, mapping.Mapping]:
     return {topic: mapping.Mapping(tables) for topic, tables in by_topic(settings).items()}
 
 
-def require_topic(client: Consumer, topic: str) -> None:
-    """Raises: ConfigurationError: there is no such topic; BrokerError."""
+def require_topic(client: Consumer, topic: str, named_by: str = "ingest.sources") -> None:
+    """Raises: ConfigurationError: there is no such topic, and what named it is told; BrokerError."""
     if not kafka.is_there(client, topic):
-        raise ConfigurationError(f"there is no topic {topic}: mend ingest.sources, or ingest.bootstrap")
+        raise ConfigurationError(f"there is no topic {topic}: mend {named_by}, or ingest.bootstrap")
 
 
 def first_offset(client: Consumer, place: Place, start: str) -> int:

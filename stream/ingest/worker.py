@@ -28,7 +28,7 @@ from typing import NamedTuple
 import msgspec
 import pyarrow as pa
 from confluent_kafka import KafkaError, Message, TopicPartition
-from prometheus_client import Counter, Gauge, start_http_server
+from prometheus_client import Counter, Gauge
 
 from stream import kafka
 from stream.dead.letters import headers_of, shortened
@@ -39,6 +39,7 @@ from stream.ingest.marks import Mark, Place, resumed, source_of
 from stream.ingest.merge import NEVER, Merge
 from stream.ingest.source import by_topic, decoders, first_offset, foreign, mappings, record_of, require_topic
 from stream.ingest.values import Unmappable
+from stream.metrics import metrics_server
 from stream.records import now
 from stream.replay.encode import partition_of
 from stream.settings import IngestSettings, StreamSettings
@@ -78,7 +79,7 @@ def ingest(
 ) -> None:
     """Ingest until `stop` is set. Raises: AsmgError."""
     by_topic(settings)
-    server, _ = start_http_server(settings.metrics_port, "127.0.0.1")
+    server, _ = metrics_server(settings.metrics_port, "ingest.metrics_port")
     try:
         with _Ingest(broker, topics, settings, stream) as work:
             while not stop.is_set():

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import faust
-from prometheus_client import REGISTRY, start_http_server
+from prometheus_client import REGISTRY
 
 from stream.close.read import PeriodReader
 from stream.errors import BrokerError
@@ -29,6 +29,7 @@ from stream.live.metrics import Board
 from stream.live.reader import Places, begin, reader
 from stream.live.recent import Recent
 from stream.live.watch import Watch
+from stream.metrics import metrics_server
 from stream.records import now
 from stream.settings import LiveSettings, StreamSettings
 from stream.topics import Topics
@@ -61,7 +62,7 @@ def live(
     to, board = connection(broker), Board()
     places = begin(broker, topics, stream.partitions, now() - max(settings.span, settings.rates_over))
     read = PeriodReader(broker, topics)
-    server, _ = start_http_server(settings.metrics_port, "127.0.0.1")
+    server, _ = metrics_server(settings.metrics_port, "live.metrics_port")
     REGISTRY.register(board)
     hook, threading.excepthook = threading.excepthook, _in_one_line
     try:

@@ -24,13 +24,14 @@ from itertools import groupby
 
 import msgspec
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
-from prometheus_client import Counter, Gauge, start_http_server
+from prometheus_client import Counter, Gauge
 
 from stream import kafka
 from stream.close.batches import Batch, Reached, messages
 from stream.close.closer import Closer, settle_settings
 from stream.errors import BrokerError
 from stream.forgotten import digest_of
+from stream.metrics import metrics_server
 from stream.records import Manifest, encode
 from stream.settings import StreamSettings
 from stream.store import Store
@@ -74,7 +75,7 @@ def window(
     """
     gc.set_threshold(YOUNG, 50, 50)
     _load_compiled(settings)
-    server, _ = start_http_server(settings.metrics_port, "127.0.0.1")
+    server, _ = metrics_server(settings.metrics_port, "stream.metrics_port")
     try:
         start = settle_settings(broker, topics, settings, stop)
         if start is None:

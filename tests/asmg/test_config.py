@@ -37,8 +37,15 @@ def test_environment_goes_before_the_file_and_flags_before_both(
         ("[stream]\npartition = 3\n", "stream.partition"),
         ('[stream]\nlateness = "soon"\n', "stream.lateness"),
         ("[trainer]\nbatch = 0\n", "trainer.batch"),
-        ("[stream\n", "cannot be read"),
-        ("[kitchen]\nsink = 1\n", "kitchen"),
+        ("[stream\n", r"^asmg\.toml cannot be read"),
+        ("[kitchen]\nsink = 1\n", "setting kitchen: there is no such setting: docs/configuration.md"),
+        ("[stream]\nperiod_cuont = 3\n", r"stream\.period_cuont: .* is period_count meant\?"),
+        (
+            '[[ingest.sources]]\ntopic = "t"\nkind = "click"\n'
+            'user = "u"\nitem = "i"\ntime = "t"\nslat = "s"\n',
+            r"ingest\.sources\.0\.slat: .* is slate meant\?",
+        ),
+        ('[[ingest.sources]]\nkind = "click"\n', r"ingest\.sources\.0\.topic: it has to be set"),
         (
             '[trainer]\nstrategy = "sml-mf"\n',
             "generator asmg-plus adds to an MLP, and trainer.strategy sml-mf",
