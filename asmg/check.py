@@ -37,7 +37,9 @@ def check(settings: Settings, topics: Sequence[str], records: int, *, as_json: b
         guessed = not wanted
         wanted = wanted or foreign_topics(client, settings.kafka.prefix)[:MOST_TOPICS]
         if not wanted:
-            raise ConfigurationError("there is no topic but ours: write to one, or set ingest.bootstrap")
+            raise ConfigurationError(
+                "there is no topic but ours: write to one, or set kafka.bootstrap, or ingest.bootstrap"
+            )
         for topic in wanted:
             source.require_topic(client, topic, "--topic" if topics else "ingest.sources")
         found = _look(client, settings, wanted, records)

@@ -57,7 +57,9 @@ def mappings(settings: IngestSettings) -> dict[str, mapping.Mapping]:
 def require_topic(client: Consumer, topic: str, named_by: str = "ingest.sources") -> None:
     """Raises: ConfigurationError: there is no such topic, and what named it is told; BrokerError."""
     if not kafka.is_there(client, topic):
-        raise ConfigurationError(f"there is no topic {topic}: mend {named_by}, or ingest.bootstrap")
+        raise ConfigurationError(
+            f"there is no topic {topic}: mend {named_by}, or kafka.bootstrap, or ingest.bootstrap"
+        )
 
 
 def first_offset(client: Consumer, place: Place, start: str) -> int:

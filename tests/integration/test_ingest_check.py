@@ -122,4 +122,4 @@ def test_topics_in_which_nothing_is_usable_end_with_a_status_of_one(bootstrap, t
     assert "it looks like Avro: set ingest.registry to the URL of the schema registry" in framed.stdout
     absent = asmg(tmp_path, bootstrap, "check", "--topic", f"{topic}-absent")
     assert (absent.returncode, absent.stderr.count("\n")) == (1, 1)
-    assert f"there is no topic {topic}-absent: mend --topic" in absent.stderr
+    assert f"there is no topic {topic}-absent: mend --topic, or kafka.bootstrap" in absent.stderr
