@@ -277,7 +277,8 @@ def test_under_other_settings_a_loop_is_made_beside_the_one_that_serves_on(
     first = replace(old.archive(), periods=old.archive().periods[:6])
     words, models = old.words(), old.models()
 
-    other = Shop(bootstrap, tmp_path, {"embedding": 6}, {"k": 3, "d": 2}, partitions=3, period_count=150)
+    base = {"embedding": 6, "base": "examples.dcn:DCN"}
+    other = Shop(bootstrap, tmp_path, base, {"k": 3, "d": 2}, partitions=3, period_count=150)
     found = other.warm_up(first, periods=6)
     assert (found["periods"], found["pretrained"]["periods"], found["serves"]) == (8, 2, other.served())
     assert ("star", 6) in other.announced.models
@@ -303,6 +304,7 @@ def test_under_other_settings_a_loop_is_made_beside_the_one_that_serves_on(
     assert counts["delayed"] == counts["duplicate"] == counts["dead"] == 0
     star = other.announced.models["star", 9].settings["metagen"]
     assert (star["k"], star["d"]) == (3, 2)
+    assert other.announced.models["theta", 9].settings["trainer"]["base"] == base["base"]
     old.look()
     assert (old.words(), old.models()) == (words, models)
 
