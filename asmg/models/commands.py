@@ -106,7 +106,12 @@ def _mend(
 
 @models.command("prune")
 def _prune(
-    keep: Annotated[int, typer.Option(metavar="N", help="Versions to keep, the newest.")],
+    keep: Annotated[
+        int,
+        typer.Option(
+            metavar="N", help="Versions to keep, the newest; where more are read, it says how many."
+        ),
+    ],
     dry: Annotated[
         bool, typer.Option("--dry-run", help="Tell what would go, and take nothing away.")
     ] = False,
