@@ -9,14 +9,14 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from asmg.broker import attached, require_answer
 from asmg.config import Settings
 from asmg.environment import SUPERVISED
 from stream import kafka, log, traces
-from stream.metrics import metrics_server
+from stream.metrics import metrics_on
 from stream.signals import stop_on_signals
 from stream.store import Store, TieredStore, durable_store
 from stream.topics import Topics
@@ -38,10 +38,12 @@ def run_replay(settings: Settings, source: Source, speed: float, pace: str, metr
     from stream.replay.worker import Plan, Trained, replay
 
     stop = stop_event("replay")
-    if metrics_port:
-        metrics_server(metrics_port, "--metrics-port")
-    stream = settings.stream
-    with _topics(settings) as (broker, topics), Bar(source.name) as bar:
+    stream, metrics = settings.stream, metrics_on(metrics_port, "--metrics-port")
+    with (
+        metrics if metrics_port else nullcontext(),
+        _topics(settings) as (broker, topics),
+        Bar(source.name) as bar,
+    ):
         plan = Plan(topics.events, stream.lateness, stream.window, speed)
         if pace == "max":
             return replay(source, broker, plan, stop=stop, on_progress=bar)

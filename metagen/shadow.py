@@ -22,7 +22,7 @@ from metagen.methods import Named, named
 from metagen.periods import MetaModel
 from metagen.settings import MetagenSettings
 from stream import log
-from stream.metrics import metrics_server
+from stream.metrics import metrics_on
 from stream.niceness import ACCOMPANIES, stand_back
 from stream.records import Manifest, Shadow, now
 from stream.samples import Samples
@@ -60,20 +60,15 @@ def shadow(
     stand_back(ACCOMPANIES)
     device = choose_device(trainer.device, trainer.threads)
     warm_up(device)
-    server, _ = metrics_server(trainer.shadow_metrics_port, "trainer.shadow_metrics_port")
-    try:
-        with Logs(place) as logs:
-            logs.catch_up(stop)
-            runs = _runs(methods, place, trainer, device, logs)
-            period = min((one.last for one in runs), default=0)
-            while runs and (manifest := logs.manifest(period + 1, stop)):
-                period, samples = manifest.period, place.read(manifest)
-                if not all(one.go(manifest, samples, stop) for one in runs if one.last < period):
-                    return
-            stop.wait()
-    finally:
-        server.shutdown()
-        server.server_close()
+    with metrics_on(trainer.shadow_metrics_port, "trainer.shadow_metrics_port"), Logs(place) as logs:
+        logs.catch_up(stop)
+        runs = _runs(methods, place, trainer, device, logs)
+        period = min((one.last for one in runs), default=0)
+        while runs and (manifest := logs.manifest(period + 1, stop)):
+            period, samples = manifest.period, place.read(manifest)
+            if not all(one.go(manifest, samples, stop) for one in runs if one.last < period):
+                return
+        stop.wait()
 
 
 def _runs(

@@ -11,6 +11,7 @@ import torch
 from trainer.batches import Examples
 from trainer.catalogue import Catalogue, Ints
 from trainer.device import on_device
+from trainer.distinct import Distinct
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,18 +28,15 @@ class Touched:
     def of(
         cls, data: Sequence[Examples], catalogue: Catalogue, device: torch.device | None = None
     ) -> Touched:
-        """Time and memory follow the examples; of the tables' size only a byte per row is scanned."""
-        sizes = catalogue.table_rows()
-        users, user = _numbered([one.user for one in data], sizes["user"])
-        items, item = _numbered(
-            [part for one in data for part in (one.item, one.history)], len(catalogue.items)
-        )
-        item_rows, (item_row,) = _numbered([catalogue.item_row[items]], sizes["item"])
+        """Time and memory follow the examples, whatever the tables' size."""
+        users, user = _numbered([one.user for one in data])
+        items, item = _numbered([part for one in data for part in (one.item, one.history)])
+        item_rows, (item_row,) = _numbered([catalogue.item_row[items]])
         rows = {"user": users, "item": item_rows}
         offsets, category = np.zeros(0, np.int64), np.zeros(0, np.int64)
         if catalogue.categories is not None:
             offsets, values = catalogue.categories_of(items)
-            rows["category"], (category,) = _numbered([values], sizes["category"])
+            rows["category"], (category,) = _numbered([values])
         sets = [
             replace(one, user=user[i], item=item[2 * i], history=item[2 * i + 1])
             for i, one in enumerate(data)
@@ -54,12 +52,7 @@ class Touched:
         }
 
 
-def _numbered(parts: Sequence[Ints], size: int) -> tuple[Ints, list[Ints]]:
-    """The values in [0, size) that occur, ascending, and each part with their places in place of them."""
-    there = np.zeros(size, np.bool_)
-    for part in parts:
-        there[part] = True
-    values = np.flatnonzero(there)
-    place = np.empty(size, np.int32)  # only what occurs is ever written or read
-    place[values] = np.arange(len(values), dtype=np.int32)
-    return values, [place[part].astype(np.int64) for part in parts]
+def _numbered(parts: Sequence[Ints]) -> tuple[Ints, list[Ints]]:
+    """The values that occur, ascending, and each part with their places in place of them."""
+    values, places = Distinct(*parts)(np.concatenate(parts))
+    return values, np.split(places, np.cumsum([len(part) for part in parts])[:-1])

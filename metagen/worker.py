@@ -23,7 +23,7 @@ from metagen.generators import generator_of
 from metagen.periods import MetaModel
 from metagen.settings import MetagenSettings
 from stream import log, traces
-from stream.metrics import metrics_server
+from stream.metrics import metrics_on
 from stream.niceness import GENERATES, stand_back
 from stream.records import Announcement, Kind, Manifest, Serve, now
 from trainer.announced import Announced
@@ -57,80 +57,72 @@ def generate(
     device = choose_device(settings.device, settings.threads)
     own_base(trainer, trainer.categories != "no")  # so that one which cannot be used is told of at once
     warm_up(device)
-    # Its answer says that we are ready.
-    server, _ = metrics_server(settings.metrics_port, "metagen.metrics_port")
     generator = generator_of(settings, trainer.batch, place.seed)
     model = MetaModel(generator, trainer, place.seed, settings.hidden_size, device)
-    try:
-        with Logs(place) as logs:
-            logs.catch_up(stop)
-            period = logs.announced.last_decided()
-            taken = dict(logs.announced.models)  # as they were when the model at hand was made of them
-            if period:
-                require_base(taken["theta", period], trainer.base)
-                restore(model, place, logs.announced, period)
-            elif (start := logs.manifest(0, stop)) is not None and start.reason == "history":
-                first = logs.wait(lambda: logs.announced.model("theta", 0), stop)
-                if first is None:
-                    return
-                model.begin(get_all(place.store, first))
-            while manifest := logs.manifest(period + 1, stop):
-                period, watch = manifest.period, Stopwatch()
-                model.read(period, place.read(manifest), manifest.forget)
-                watch.lap("read")
-                measured = model.score()
-                watch.lap("score")
-                model.train()
-                watch.lap("generate")
-                theta = logs.wait(lambda: logs.announced.model("theta", period), stop)  # noqa: B023
-                if theta is None:
-                    return
-                require_base(theta, trainer.base)
-                taken["theta", period] = theta
-                watch.lap("wait")
-                parts = model.generate(get_all(place.store, theta))
-                seen = model.outlook() if parts is not None else None
-                watch.lap("sweep")
-                if parts is not None:
-                    names = put_all(place.store, parts)
-                    watch.lap("write")
-                    mine = Announcement(
-                        kind="star",
-                        version=period,
-                        parts=names,
-                        parents=_parents(
-                            taken, logs.announced.manifests, period, generator.k, generator.before
-                        ),
-                        score=score_record(measured, len(model.data[-1])) if measured else None,
-                        outlook=seen,
-                        seconds=watch.seconds,
-                        trained=model.trained,
-                        settings=told(place.seed, device, trainer=trainer, metagen=settings),
-                        code_version=CODE_VERSION,
-                        announced_at=now(),
-                    )
-                    accepted = logs.announce(mine, stop)
-                    if accepted is None:
-                        return
-                    if accepted.parts != mine.parts:
-                        model.adopt(get_all(place.store, accepted))
-                    taken["star", period] = accepted
-                decision = gate(logs.announced, period, settings)
-                serve = Serve(
-                    period=period,
-                    kind=decision.kind,
+    with metrics_on(settings.metrics_port, "metagen.metrics_port"), Logs(place) as logs:
+        logs.catch_up(stop)
+        period = logs.announced.last_decided()
+        taken = dict(logs.announced.models)  # as they were when the model at hand was made of them
+        if period:
+            require_base(taken["theta", period], trainer.base)
+            restore(model, place, logs.announced, period)
+        elif (start := logs.manifest(0, stop)) is not None and start.reason == "history":
+            first = logs.wait(lambda: logs.announced.model("theta", 0), stop)
+            if first is None:
+                return
+            model.begin(get_all(place.store, first))
+        while manifest := logs.manifest(period + 1, stop):
+            period, watch = manifest.period, Stopwatch()
+            model.read(period, place.read(manifest), manifest.forget)
+            watch.lap("read")
+            measured = model.score()
+            watch.lap("score")
+            model.train()
+            watch.lap("generate")
+            theta = logs.wait(lambda: logs.announced.model("theta", period), stop)  # noqa: B023
+            if theta is None:
+                return
+            require_base(theta, trainer.base)
+            taken["theta", period] = theta
+            watch.lap("wait")
+            parts = model.generate(get_all(place.store, theta))
+            seen = model.outlook() if parts is not None else None
+            watch.lap("sweep")
+            if parts is not None:
+                names = put_all(place.store, parts)
+                watch.lap("write")
+                mine = Announcement(
+                    kind="star",
                     version=period,
-                    reason=decision.reason,
-                    decided_at=now(),
+                    parts=names,
+                    parents=_parents(taken, logs.announced.manifests, period, generator.k, generator.before),
+                    score=score_record(measured, len(model.data[-1])) if measured else None,
+                    outlook=seen,
+                    seconds=watch.seconds,
+                    trained=model.trained,
+                    settings=told(place.seed, device, trainer=trainer, metagen=settings),
+                    code_version=CODE_VERSION,
+                    announced_at=now(),
                 )
-                if logs.decide(serve, stop) is None:
+                accepted = logs.announce(mine, stop)
+                if accepted is None:
                     return
-                _report(logs.announced, period, decision, watch.seconds, settings.gate_jump)
-                served = f"{decision.kind}/{period}"
-                traces.work_done(manifest, "metagen", watch.began, watch.seconds, version=served)
-    finally:
-        server.shutdown()
-        server.server_close()
+                if accepted.parts != mine.parts:
+                    model.adopt(get_all(place.store, accepted))
+                taken["star", period] = accepted
+            decision = gate(logs.announced, period, settings)
+            serve = Serve(
+                period=period,
+                kind=decision.kind,
+                version=period,
+                reason=decision.reason,
+                decided_at=now(),
+            )
+            if logs.decide(serve, stop) is None:
+                return
+            _report(logs.announced, period, decision, watch.seconds, settings.gate_jump)
+            served = f"{decision.kind}/{period}"
+            traces.work_done(manifest, "metagen", watch.began, watch.seconds, version=served)
 
 
 def gate(announced: Announced, period: int, settings: MetagenSettings) -> Decision:

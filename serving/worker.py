@@ -30,7 +30,7 @@ from serving.tally import Sums
 from serving.telling import Teller
 from stream.errors import ConfigurationError
 from stream.kafka import GLANCE, Follower
-from stream.metrics import metrics_server
+from stream.metrics import metrics_on
 from stream.records import now
 from stream.settings import StreamSettings
 from trainer.kafka import Workplace
@@ -63,9 +63,7 @@ def serve(
         )
     with ExitStack() as stack:
         listener = stack.enter_context(_bound(settings))
-        prometheus, _ = metrics_server(settings.metrics_port, "serving.metrics_port")
-        stack.callback(prometheus.server_close)
-        stack.callback(prometheus.shutdown)
+        stack.enter_context(metrics_on(settings.metrics_port, "serving.metrics_port"))
         sums = Sums()
 
         def take(report: Report) -> None:

@@ -1,15 +1,11 @@
-"""Which values occur in a batch, and where: a sort of the few that do, in place of one of all."""
+"""Rows and items of batches, numbered anew among those that each batch has."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numba import njit
 
+from stream.renumber import renumber
 from trainer.catalogue import Ints
-
-Array = Any  # a numpy array; numba knows its type
 
 
 class Distinct:
@@ -18,30 +14,9 @@ class Distinct:
     def __init__(self, *whole: Ints) -> None:
         """whole: all the values that batches are cut from, none below 0."""
         size = max((int(part.max()) + 1 for part in whole if len(part)), default=0)
-        # Memory that is never written costs nothing, and a period writes what its own rows need of it.
-        self._met, self._place = np.zeros(size, np.int32), np.empty(size, np.int32)
-        self._batch = 0
+        self._place = np.zeros(size, np.int32)  # what is never written of it costs nothing
 
     def __call__(self, values: Ints) -> tuple[Ints, Ints]:
         """The values that occur, ascending, and for each value its place among them; as of `np.unique`."""
-        self._batch += 1
-        found: tuple[Ints, Ints] = _distinct(values, self._met, self._place, self._batch)
+        found: tuple[Ints, Ints] = renumber(values, self._place)
         return found
-
-
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _distinct(values: Array, met: Array, place: Array, batch: int) -> tuple[Array, Array]:
-    """met: the batch in which each value was met last; place: where it was then."""
-    found, count = np.empty(len(values), np.int64), 0
-    for value in values:
-        if met[value] != batch:
-            met[value] = batch
-            found[count] = value
-            count += 1
-    found = np.sort(found[:count])
-    for i in range(count):
-        place[found[i]] = i
-    places = np.empty(len(values), np.int64)
-    for i in range(len(values)):
-        places[i] = place[values[i]]
-    return found, places

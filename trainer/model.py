@@ -80,7 +80,7 @@ def forward(
     if own is None:
         found = read(users, items, batch.user, item, history, w)
         u, v = found.user, found.item
-        logit = embedding_mlp(mlp, Read(u[:, :e_user], v[:, :w], found.pooled, found.newest))
+        logit = embedding_mlp(mlp, found._replace(user=u[:, :e_user], item=v[:, :w]))
     else:
         u, v = embedding(batch.user, users), embedding(item, items)
         logit = own.logits(mlp, Inputs(u[:, :e_user], v[:, :w], items[:, :w], history))

@@ -23,7 +23,7 @@ from prometheus_client import Gauge
 from stream import log, traces
 from stream.close.cut import periods_in
 from stream.live.drift import distance
-from stream.metrics import metrics_server
+from stream.metrics import metrics_on
 from stream.records import Announcement, Drift, Manifest, Score, Shadow, now
 from stream.samples import Samples
 from stream.settings import StreamSettings
@@ -57,61 +57,55 @@ def train(place: Workplace, settings: TrainerSettings, stop: threading.Event) ->
     device = choose_device(settings.device, settings.threads)
     own_base(settings, settings.categories != "no")  # so that one which cannot be used is told of at once
     warm_up(device)
-    # Its answer says that we are ready.
-    server, _ = metrics_server(settings.metrics_port, "trainer.metrics_port")
-    try:
-        with Logs(place) as logs:
-            logs.catch_up(stop)
-            period = logs.announced.last_theta()
-            last = logs.announced.model("theta", period)
-            model = restored(place, settings, device, logs.announced, last) if last else None
-            start = logs.manifest(0, stop) if last is None else None
-            if start is not None and start.reason == "history":
-                made = _pretrain(place, settings, device, logs, start, stop)
-                if made is None:
-                    return
-                model, last = made
-            decay = settings.ema
-            averaging = None if decay is None else Averaging(decay, place, device, logs, model)
-            while manifest := logs.manifest(period + 1, stop):
-                period, watch = manifest.period, Stopwatch()
-                d_t = place.read(manifest)
-                model = model or BaseModel.begin(settings, place.seed, device, d_t)
-                read = model.read(period, d_t, manifest.forget)
-                watch.lap("read")
-                measured = model.score(read)
-                watch.lap("score")
-                before = model.snapshot.activity.get("item")
-                model.learn(read)
-                watch.lap("train")
-                parts = put_all(place.store, model.parts())
-                watch.lap("write")
-                parents = _parents(last, manifest)
-                if averaging and not averaging.announce(model, read, parents, stop):
-                    return
-                mine = Announcement(
-                    kind="theta",
-                    version=period,
-                    parts=parts,
-                    parents=parents,
-                    score=score_record(measured, len(read.examples)),
-                    drift=drift_of(before, model.snapshot.activity["item"]),
-                    seconds=watch.seconds,
-                    settings=told(place.seed, device, trainer=settings),
-                    code_version=CODE_VERSION,
-                    announced_at=now(),
-                )
-                accepted = logs.announce(mine, stop)
-                if accepted is None:
-                    return
-                if accepted.parts != mine.parts:
-                    model = restored(place, settings, device, logs.announced, accepted)
-                last = accepted
-                _report(mine, measured)
-                traces.work_done(manifest, "train", watch.began, watch.seconds, version=name_of(mine))
-    finally:
-        server.shutdown()
-        server.server_close()
+    with metrics_on(settings.metrics_port, "trainer.metrics_port"), Logs(place) as logs:
+        logs.catch_up(stop)
+        period = logs.announced.last_theta()
+        last = logs.announced.model("theta", period)
+        model = restored(place, settings, device, logs.announced, last) if last else None
+        start = logs.manifest(0, stop) if last is None else None
+        if start is not None and start.reason == "history":
+            made = _pretrain(place, settings, device, logs, start, stop)
+            if made is None:
+                return
+            model, last = made
+        decay = settings.ema
+        averaging = None if decay is None else Averaging(decay, place, device, logs, model)
+        while manifest := logs.manifest(period + 1, stop):
+            period, watch = manifest.period, Stopwatch()
+            d_t = place.read(manifest)
+            model = model or BaseModel.begin(settings, place.seed, device, d_t)
+            read = model.read(period, d_t, manifest.forget)
+            watch.lap("read")
+            measured = model.score(read)
+            watch.lap("score")
+            before = model.snapshot.activity.get("item")
+            model.learn(read)
+            watch.lap("train")
+            parts = put_all(place.store, model.parts())
+            watch.lap("write")
+            parents = _parents(last, manifest)
+            if averaging and not averaging.announce(model, read, parents, stop):
+                return
+            mine = Announcement(
+                kind="theta",
+                version=period,
+                parts=parts,
+                parents=parents,
+                score=score_record(measured, len(read.examples)),
+                drift=drift_of(before, model.snapshot.activity["item"]),
+                seconds=watch.seconds,
+                settings=told(place.seed, device, trainer=settings),
+                code_version=CODE_VERSION,
+                announced_at=now(),
+            )
+            accepted = logs.announce(mine, stop)
+            if accepted is None:
+                return
+            if accepted.parts != mine.parts:
+                model = restored(place, settings, device, logs.announced, accepted)
+            last = accepted
+            _report(mine, measured)
+            traces.work_done(manifest, "train", watch.began, watch.seconds, version=name_of(mine))
 
 
 def begun(

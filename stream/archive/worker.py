@@ -19,6 +19,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import closing
 
 from confluent_kafka import Message
 from prometheus_client import Counter, Gauge
@@ -31,7 +32,7 @@ from stream.close.read import PeriodReader
 from stream.errors import CorruptRecord, GapError
 from stream.forgotten import nobodys
 from stream.log import of
-from stream.metrics import metrics_server
+from stream.metrics import metrics_on
 from stream.niceness import ACCOMPANIES, stand_back
 from stream.records import Archived, Manifest, decode, encode, now
 from stream.store import Store, name_of
@@ -54,11 +55,9 @@ def archive(
 ) -> None:
     """Archive period after period until `stop` is set. Raises: BrokerError; StoreError."""
     stand_back(ACCOMPANIES)
-    # Its answer says that we are ready.
-    server, _ = metrics_server(metrics_port, "stream.archive_metrics_port")
     writer, reader = kafka.Writer(broker), PeriodReader(broker, topics)
     log = _Log(broker, topics)
-    try:
+    with closing(reader), closing(log), metrics_on(metrics_port, "stream.archive_metrics_port"):
         log.read_until(lambda: log.caught_up, stop)
         gone: set[int] = set()
         for period, record in sorted(log.archived.items()):
@@ -78,11 +77,6 @@ def archive(
                     return
                 _log.info("period %d: %d samples archived", period, made.rows, extra=of(period))
             _PERIOD.set(period)
-    finally:
-        log.close()
-        reader.close()
-        server.shutdown()
-        server.server_close()
 
 
 def _put(

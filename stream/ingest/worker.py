@@ -39,7 +39,7 @@ from stream.ingest.marks import Mark, Place, resumed, source_of
 from stream.ingest.merge import NEVER, Merge
 from stream.ingest.source import by_topic, decoders, first_offset, foreign, mappings, record_of, require_topic
 from stream.ingest.values import Unmappable
-from stream.metrics import metrics_server
+from stream.metrics import metrics_on
 from stream.records import now
 from stream.replay.encode import partition_of
 from stream.settings import IngestSettings, StreamSettings
@@ -79,14 +79,12 @@ def ingest(
 ) -> None:
     """Ingest until `stop` is set. Raises: AsmgError."""
     by_topic(settings)
-    server, _ = metrics_server(settings.metrics_port, "ingest.metrics_port")
-    try:
-        with _Ingest(broker, topics, settings, stream) as work:
-            while not stop.is_set():
-                work.turn()
-    finally:
-        server.shutdown()
-        server.server_close()
+    with (
+        metrics_on(settings.metrics_port, "ingest.metrics_port"),
+        _Ingest(broker, topics, settings, stream) as work,
+    ):
+        while not stop.is_set():
+            work.turn()
 
 
 class _Taken(NamedTuple):

@@ -29,7 +29,7 @@ from stream.live.metrics import Board
 from stream.live.reader import Places, begin, reader
 from stream.live.recent import Recent
 from stream.live.watch import Watch
-from stream.metrics import metrics_server
+from stream.metrics import metrics_on
 from stream.records import now
 from stream.settings import LiveSettings, StreamSettings
 from stream.topics import Topics
@@ -62,17 +62,14 @@ def live(
     to, board = connection(broker), Board()
     places = begin(broker, topics, stream.partitions, now() - max(settings.span, settings.rates_over))
     read = PeriodReader(broker, topics)
-    server, _ = metrics_server(settings.metrics_port, "live.metrics_port")
-    REGISTRY.register(board)
-    hook, threading.excepthook = threading.excepthook, _in_one_line
-    try:
-        asyncio.run(_run(to, topics, Recent(settings, stream.max_skew), places, read, board, stop))
-    finally:
-        threading.excepthook = hook
-        REGISTRY.unregister(board)
-        server.shutdown()
-        server.server_close()
-        read.close()
+    with contextlib.closing(read), metrics_on(settings.metrics_port, "live.metrics_port"):
+        REGISTRY.register(board)
+        hook, threading.excepthook = threading.excepthook, _in_one_line
+        try:
+            asyncio.run(_run(to, topics, Recent(settings, stream.max_skew), places, read, board, stop))
+        finally:
+            threading.excepthook = hook
+            REGISTRY.unregister(board)
 
 
 async def _run(

@@ -193,29 +193,6 @@ def row_hashes(
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def renumber(codes: Array, size: int) -> tuple[Array, Array]:
-    """The codes that occur, ascending, and for each code [n] its place among them; codes lie in [0, size).
-
-    What `np.unique` gives with its inverse, without sorting all of them.
-    """
-    place = np.full(size, -1, np.int32)
-    used = np.empty(min(size, len(codes)), np.int32)
-    count = 0
-    for code in codes:
-        if place[code] < 0:
-            place[code] = 0
-            used[count] = code
-            count += 1
-    kept = np.sort(used[:count])
-    for i in range(count):
-        place[kept[i]] = i
-    renumbered = np.empty(len(codes), np.int32)
-    for i in range(len(codes)):
-        renumbered[i] = place[codes[i]]
-    return kept, renumbered
-
-
-@njit(cache=True)  # type: ignore[untyped-decorator]
 def _mix(value: np.uint64) -> np.uint64:
     """splitmix64 (Steele, Lea and Flood, 2014)."""
     value = value + np.uint64(0x9E3779B97F4A7C15)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from stream.records import History
+from stream.renumber import renumber
 from stream.samples import Samples, string_ranks, take_lists
 from stream.settings import StreamSettings
 from stream.window import kernels
@@ -295,9 +296,9 @@ class Partition:
             category_offsets, self.lists.members.hashes()[category], history_offsets, item_hashes[history],
             label,
         )  # fmt: skip
-        used_users, users = kernels.renumber(user, len(self.users))
-        used_items, both = kernels.renumber(np.concatenate([item, history]), len(self.items))
-        used_categories, categories = kernels.renumber(category, len(self.lists.members))
+        used_users, users = _renumbered(user, self.users)
+        used_items, both = _renumbered(np.concatenate([item, history]), self.items)
+        used_categories, categories = _renumbered(category, self.lists.members)
         samples = Samples(
             number=np.zeros(len(which), np.int64),
             decided_at=decided_at,
@@ -344,6 +345,12 @@ class Partition:
         if moved is not None:
             self.pending = replace(self.pending, slot=moved[self.pending.slot])
             self.rows.slot = moved[self.rows.slot]
+
+
+def _renumbered(codes: Codes32, of: Codes) -> tuple[Codes32, Codes32]:
+    """The codes that occur, ascending, and for each its place among them."""
+    found: tuple[Codes32, Codes32] = renumber(codes, np.zeros(len(of), np.int32))
+    return found
 
 
 def _in_order(events: Events, items: Codes, impressions: Impressions) -> Events:

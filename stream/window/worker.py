@@ -31,7 +31,7 @@ from stream.close.batches import Batch, Reached, messages
 from stream.close.closer import Closer, settle_settings
 from stream.errors import BrokerError
 from stream.forgotten import digest_of
-from stream.metrics import metrics_server
+from stream.metrics import metrics_on
 from stream.records import Manifest, encode
 from stream.settings import StreamSettings
 from stream.store import Store
@@ -75,17 +75,13 @@ def window(
     """
     gc.set_threshold(YOUNG, 50, 50)
     _load_compiled(settings)
-    server, _ = metrics_server(settings.metrics_port, "stream.metrics_port")
-    try:
+    with metrics_on(settings.metrics_port, "stream.metrics_port"):
         start = settle_settings(broker, topics, settings, stop)
         if start is None:
             return
         with _Windower(broker, topics, store, settings, start) as windower:
             while not stop.is_set():
                 windower.turn(stop)
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 @dataclass(eq=False)

@@ -89,7 +89,7 @@ def test_the_whole_lays_the_steps_one_behind_the_other_newest_first(random_perio
 @given(st.lists(st.lists(st.integers(0, 30), max_size=20), min_size=1, max_size=4))
 def test_values_are_numbered_in_their_order(parts):
     arrays = [np.array(one, np.int64) for one in parts]
-    values, places = _numbered(arrays, 31)
+    values, places = _numbered(arrays)
     np.testing.assert_array_equal(values, np.unique(np.concatenate(arrays)))
     for array, place in zip(arrays, places, strict=True):
         np.testing.assert_array_equal(values[place], array)

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from xxhash import xxh3_64
 
+from stream.renumber import renumber
 from stream.window.codes import Codes, hashes_of
-from stream.window.kernels import renumber
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=300), max_size=20))
@@ -36,7 +36,9 @@ def test_texts_are_the_names_of_codes_however_many_came_since(batches: list[list
 @given(st.lists(st.integers(0, 12), max_size=60))
 def test_renumbering_is_what_unique_gives(given_codes: list[int]) -> None:
     codes = np.array(given_codes, np.int32)
-    used, places = renumber(codes, 13)
+    place = np.zeros(13, np.int32)
+    used, places = renumber(codes, place)
     wanted, inverse = np.unique(codes, return_inverse=True)
     assert used.tolist() == wanted.tolist()
     assert places.tolist() == inverse.tolist()
+    assert not place.any()  # so that it can be used again
