@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from confluent_kafka import Consumer
 
 from stream import kafka
@@ -30,6 +32,11 @@ class Index(dict[int, Archived]):
                 self[one.period] = one
             self.replaced |= {old.part: old.period for old in (there, one)}
             self.replaced.pop(self[one.period].part, None)
+
+    def behind(self, closed: Iterable[int]) -> int:
+        """How many of the closed periods the archiver has still to come to; 0 where none is at work."""
+        last = max(self, default=None)
+        return 0 if last is None else sum(period > last for period in closed)
 
 
 class ArchiveLog:

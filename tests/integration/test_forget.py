@@ -24,6 +24,7 @@ from metagen.settings import MetagenSettings
 from metagen.worker import generate
 from serving.histories import Histories
 from stream import kafka
+from stream.archive.index import Index
 from stream.archive.worker import archive
 from stream.close.read import PeriodReader
 from stream.errors import MissingArtefact
@@ -71,8 +72,9 @@ class Shop:
         self.topics: Topics = kafka.ensure_topics(self.broker, self.settings.kafka, PARTITIONS)
         self.store = ParquetStore(home / "store")
         self._writer, self._now, self._chance = kafka.Writer(self.broker), 0, random.Random(3)
-        self.announced, self.histories = Announced(self.topics), Histories()
+        self.announced, self.histories, self.archived = Announced(self.topics), Histories(), Index()
         places = self.announced.followed
+        places[self.topics.archive, 0] = 0
         places |= {(self.topics.histories, one): 0 for one in range(PARTITIONS)}
         self._follower = kafka.Follower(self.broker, places)
 
@@ -98,6 +100,8 @@ class Shop:
         for one in self._follower.poll(0.05):
             if one.topic() == self.topics.histories:
                 self.histories.take(one.key(), one.value())
+            elif one.topic() == self.topics.archive:
+                self.archived.take(one.value())
             else:
                 self.announced.take(one.topic(), one.value())
         return self.announced
@@ -138,11 +142,13 @@ def test_a_forgotten_user_is_in_no_part_and_no_model_to_come_and_the_loop_goes_o
 ) -> None:
     others = [f"u{one}" for one in range(8)]
     shop.sell(4, [*others, USER])
-    until(lambda: shop.look().last_decided() >= 4 and shop.histories.of(USER), 120)
+    until(lambda: shop.look().last_decided() >= 4 and shop.histories.of(USER) and 4 in shop.archived, 120)
     assert shop.naming()
 
     told = shop.forget(dry=True)
-    assert "would be nobody's" in told["archive"][0]
+    done, left = told["archive"]
+    assert "would be nobody's" in done
+    assert left == ""
     assert "would be without the user's row" in told["models kept"][0]
     assert not shop.look().superseded
 

@@ -82,3 +82,12 @@ def test_the_first_record_of_a_period_counts_and_what_is_none_is_counted():
     index.take(None)
     assert {period: one.part for period, one in index.items()} == {1: "a"}
     assert index.unreadable == 2
+
+
+def test_the_archiver_is_behind_by_what_closed_after_its_last_period():
+    index = Index()
+    assert index.behind([1, 2, 3]) == 0, "nobody archives"
+    index.take(encode(Archived(period=1, part="a", rows=2)))
+    index.take(encode(Archived(period=3, part="b", rows=2)))
+    assert index.behind([1, 2, 3]) == 0, "2 was gone before it was archived"
+    assert index.behind([1, 2, 3, 4, 5]) == 2
