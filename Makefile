@@ -45,10 +45,11 @@ $(LIBRARIES): serving/page_library.py | $(INSTALLED)
 demo: install
 	$(BIN)/asmg demo --periods $(PERIODS) $(if $(DATA),--data $(DATA)) $(if $(JSON),--json $(JSON)) $(if $(KEEP),--keep,--exit-when-done)
 
-# What speaks to Kafka runs on all CPUs by itself, and waits on clocks: one test at a time.
+# What speaks to Kafka runs on several CPUs by itself, but waits most of its time: two files at a time, each
+# process with a Kafka of its own.
 test: install
 	$(BIN)/python -m pytest -n logical -m "not integration"
-	$(BIN)/python -m pytest -m integration
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m integration
 
 chaos: install
 	PYTHONPATH=.:tests $(BIN)/python tests/chaos/disturb.py --kills $(KILLS) --nodes 3
