@@ -37,7 +37,7 @@ class Caller:
 
     def address(self, host: str, port: int, scheme: str | None = None) -> str:
         """Where serving answers that listens there; `scheme`: where it said so itself."""
-        host = _reached(host)
+        host = reached(host)
         scheme = scheme or ("https" if self.cert_file else "http")
         return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
@@ -95,7 +95,7 @@ class Caller:
 ANYBODY = Caller()
 
 
-def _reached(host: str) -> str:
+def reached(host: str) -> str:
     """An address to call; who listens on all of them is called on loopback."""
     try:
         found = ip_address(host)

@@ -16,7 +16,6 @@ from rich.console import Console
 
 from asmg import staging
 from asmg.broker import Attachment, require_answer
-from asmg.caller import Caller
 from asmg.config import Settings
 from asmg.home import Told, begin, claimed, recall, remember
 from asmg.options import pace_of, settings_of, source_of, speed_of
@@ -79,8 +78,18 @@ def demo(options: Options) -> int:
             going_on = "asmg demo --resume" + (f" --home {options.home}" if options.home else "")
             ending = Ending(options.json, options.keep, going_on)
             shadows = settings.trainer.shadow
-            caller = Caller.of(settings.serving)
-            run = Run(ending, source, ports, caller, shadows, attachment, topics, supervisor, progress, asked)
+            run = Run(
+                ending,
+                source,
+                ports,
+                settings.serving,
+                shadows,
+                attachment,
+                topics,
+                supervisor,
+                progress,
+                asked,
+            )
             try:
                 return run(_workers(options, told, home, sets, ports))
             finally:

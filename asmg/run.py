@@ -18,13 +18,14 @@ import msgspec
 
 from asmg import report
 from asmg.broker import Attachment
-from asmg.caller import ANYBODY, Caller
+from asmg.caller import ANYBODY, Caller, reached
 from asmg.errors import Unaccounted, WorkerFailed
 from asmg.memory import Peak
 from asmg.produced import produced
 from asmg.progress import Moment, Progress
 from asmg.supervise import Supervisor, Worker
 from asmg.watch import Watch, metric
+from serving.settings import ServingSettings
 from stream import kafka
 from stream.errors import BrokerError, ConfigurationError
 from stream.positions import all_closed, positions
@@ -88,7 +89,7 @@ class Run:
         ending: Ending,
         source: Input,
         ports: Mapping[str, int],
-        caller: Caller,
+        serving: ServingSettings,
         shadows: Sequence[str],
         attachment: Attachment,
         topics: Topics,
@@ -100,7 +101,8 @@ class Run:
         self._supervisor, self._progress, self._asked = supervisor, progress, asked
         self._shadows = shadows
         self._ports = {name: port for name, port in ports.items() if name != "replay"}
-        self._page, self._caller = caller.address("127.0.0.1", ports["serve"]), caller
+        self._caller, self._host = Caller.of(serving), reached(serving.host)
+        self._page = self._caller.address(self._host, ports["serve"])
         self._replay = f"http://127.0.0.1:{ports['replay']}/metrics"
         self._archive = f"http://127.0.0.1:{ports['archive']}/metrics" if "archive" in ports else None
         self._memory, self._kafka_memory = Peak(), Peak()
@@ -133,11 +135,15 @@ class Run:
         """Start the replay once the others are up: what it sent before would wait for them."""
         replay, *others = workers
         self._supervisor.start(others)
-        while not self._asked and not all(map(answers, self._ports.values())):
+        while not self._asked and not self._all_answer():
             self._supervisor.look()
             self._asked.wait(GLANCE)
         if not self._asked:
             self._supervisor.start([replay])
+
+    def _all_answer(self) -> bool:
+        hosts = {"serve": self._host}
+        return all(answers(port, hosts.get(name, "127.0.0.1")) for name, port in self._ports.items())
 
     def _look(self, watch: Watch) -> bool:
         """One look at everything; whether the last model serves."""
@@ -247,10 +253,10 @@ def _sent(metrics: str) -> int:
         return 0
 
 
-def answers(port: int) -> bool:
-    """Whether somebody listens on a port of 127.0.0.1."""
+def answers(port: int, host: str = "127.0.0.1") -> bool:
+    """Whether somebody listens on a port there."""
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1.0):
+        with socket.create_connection((host, port), timeout=1.0):
             return True
     except OSError:
         return False

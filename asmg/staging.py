@@ -65,10 +65,11 @@ def closing(settings: Settings, samples: int, periods: int | None) -> dict[str, 
 
 
 def ports(settings: Settings, windows: int) -> dict[str, int]:
-    """A free port of 127.0.0.1 for everyone who needs one, the configured one where it is free.
+    """A free port for everyone who needs one, the configured one where it is free.
 
-    Keys: serve (API and page); those of Prometheus: replay, window-1 .. window-N, train, metagen, shadow,
-    live, archive, serve-metrics.
+    Keys: serve (API and page, on serving.host); those of Prometheus, on 127.0.0.1: replay, window-1 ..
+    window-N, train, metagen, shadow, live, archive, serve-metrics. Raises: ConfigurationError: serving cannot
+    listen there.
     """
     wanted = {
         "serve": settings.serving.port,
@@ -83,7 +84,8 @@ def ports(settings: Settings, windows: int) -> dict[str, int]:
     }
     taken: dict[str, int] = {}
     for name, port in wanted.items():
-        taken[name] = _free(port, set(taken.values()))
+        host = settings.serving.host if name == "serve" else "127.0.0.1"
+        taken[name] = _free(port, set(taken.values()), host)
     return taken
 
 
@@ -113,13 +115,18 @@ def written(*overrides: Overrides) -> tuple[str, ...]:
     )
 
 
-def _free(wanted: int, taken: set[int]) -> int:
+def _free(wanted: int, taken: set[int], host: str) -> int:
     while True:
-        with socket.socket() as one:
+        wanted = 0 if wanted in taken else wanted
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as one:
             one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do, or TIME_WAIT counts
             try:
-                one.bind(("127.0.0.1", 0 if wanted in taken else wanted))
-            except OSError:
+                one.bind((host, wanted))
+            except OSError as error:
+                if wanted == 0:
+                    raise ConfigurationError(
+                        f"serving.host {host}: nothing can listen there ({error})"
+                    ) from error
                 wanted = 0
                 continue
             port = int(one.getsockname()[1])

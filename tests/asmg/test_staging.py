@@ -92,3 +92,18 @@ def test_a_port_that_is_taken_is_replaced_by_one_that_is_free() -> None:
         "replay",
     } == found.keys()
     assert len(set(found.values())) == len(found)
+
+
+def test_the_port_of_page_and_api_is_free_where_serving_listens() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.2", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        there = staging.ports(settings_of([f"serving.port={port}", "serving.host=127.0.0.2"]), windows=1)
+        elsewhere = staging.ports(settings_of([f"serving.port={port}", "serving.host=127.0.0.3"]), windows=1)
+    assert (there["serve"] == port, elsewhere["serve"]) == (False, port)
+
+
+def test_an_address_of_another_machine_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"serving\.host 192\.0\.2\.77: nothing can listen there"):
+        staging.ports(settings_of(["serving.host=192.0.2.77"]), windows=1)
