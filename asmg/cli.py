@@ -68,8 +68,8 @@ def _demo(
         data=str(data.absolute()) if data else None,
         dataset=dataset,
         periods=periods,
-        since=str(since.date()) if since else None,
-        until=str(until.date()) if until else None,
+        since=str(since) if since else None,
+        until=str(until) if until else None,
         events=events,
         sets=tuple(choices or ()),
     )
@@ -109,8 +109,8 @@ def _replay(
     _, source = source_of(
         data,
         dataset,
-        since=since.date() if since else None,
-        until=until.date() if until else None,
+        since=since,
+        until=until,
         events=events,
         seed=settings.stream.seed,
     )
@@ -155,8 +155,8 @@ def _warmup(
     _, source = source_of(
         data,
         dataset,
-        since=since.date() if since else None,
-        until=until.date() if until else None,
+        since=since,
+        until=until,
         events=events,
         seed=settings.stream.seed,
     )
@@ -339,8 +339,8 @@ def _experiment(
         seeds=seeds,
         out=out,
         jobs=jobs,
-        since=since.date() if since else None,
-        until=until.date() if until else None,
+        since=since,
+        until=until,
         events=events,
         sweep=sweep,
         preset=preset,

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is no day as 2016-01-31 is") from error
+
 
 Set = Annotated[
     list[str] | None,
@@ -17,12 +25,8 @@ Data = Annotated[Path | None, typer.Option(help="Folder or file; without it the 
 Dataset = Annotated[
     str | None, typer.Option(help="movielens, tmall, sobazaar, clicks or synthetic; else detected.")
 ]
-Since = Annotated[
-    datetime | None, typer.Option(formats=["%Y-%m-%d"], metavar="DAY", help="Events from this day (UTC).")
-]
-Until = Annotated[
-    datetime | None, typer.Option(formats=["%Y-%m-%d"], metavar="DAY", help="Events before this day (UTC).")
-]
+Since = Annotated[date | None, typer.Option(parser=_day, metavar="DAY", help="Events from this day (UTC).")]
+Until = Annotated[date | None, typer.Option(parser=_day, metavar="DAY", help="Events before this day (UTC).")]
 Events = Annotated[int | None, typer.Option(min=1, help="About how many events the synthetic shop makes.")]
 Speed = Annotated[str, typer.Option(help="How many times faster than it happened, or 'max'.")]
 Pace = Annotated[str, typer.Option(help="'trained': at most one closed period waits; or 'max'.")]

@@ -180,6 +180,7 @@ def summary(made: Mapping[str, Any]) -> list[str]:
     """The lines below the table, from the figures."""
     counts, fresh, seconds = made["counts"], made["freshness_seconds"], made["seconds"]
     fates = " + ".join(f"{counts.get(fate, 0):,} {fate}" for fate in FATES)
+    last = min(LAST, len(made["periods"]))
     memory = f"{made['memory_mb']:,} MB of memory at most, all workers together"
     if made["kafka_memory_mb"]:
         memory += f"; {made['kafka_memory_mb']:,} MB Kafka"
@@ -189,7 +190,7 @@ def summary(made: Mapping[str, Any]) -> list[str]:
         f"{made['events_per_second']:,.0f} events/s while windowing had input waiting",
         f"freshness, from a period's last event to its model being served: "
         f"median {number(fresh['p50'], 1)} s, at most {number(fresh['max'], 1)} s",
-        f"medians over the last {min(LAST, len(made['periods']))} periods: train {number(seconds['train'], 1)} s, "
+        f"medians over the last {last} periods: train {number(seconds['train'], 1)} s, "
         f"generate {number(seconds['generate'], 1)} s, "
         f"close to served {number(seconds['close_to_served'], 1)} s",
         memory,
@@ -200,7 +201,9 @@ def summary(made: Mapping[str, Any]) -> list[str]:
             f"{name} {number(score['auc'], 4)} / {number(score['logloss'], 4)}"
             for name, score in made["compared"].items()
         )
-        lines.insert(2, f"AUC / LogLoss, means over the last periods, at most {LAST}, that all were scored on: {means}")
+        lines.insert(
+            2, f"AUC / LogLoss, means over the last periods, at most {LAST}, that all were scored on: {means}"
+        )
     if made["restarts"]:
         again = ", ".join(f"{name} {count} times" for name, count in sorted(made["restarts"].items()))
         lines.append(f"started again: {again}")

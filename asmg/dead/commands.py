@@ -67,12 +67,12 @@ def _replay(
     from asmg.options import settings_of
     from asmg.running import running
     from stream.dead.letters import Wanted
-    from stream.dead.replay import Asked, replay
+    from stream.dead.replay import Asked, Replay
 
     settings = settings_of(choices, home)
     asked = Asked(Wanted(reason, _ms(since) or 0, _ms(until)), limit, dry)
     with running(settings) as (found, broker, topics, client), bars() as stage:
-        done = replay(broker, client, topics, found.ingest, found.stream, asked, stage)
+        done = Replay(broker, client, topics, found.ingest, found.stream, asked, stage)()
     _print(described(done, dry=dry), reported(done, dry=dry), as_json)
 
 

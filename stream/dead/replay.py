@@ -80,20 +80,9 @@ class _Row:
     wanted: int  # events of the record that replays write in all
 
 
-def replay(
-    broker: Mapping[str, object],
-    client: Consumer,
-    topics: Topics,
-    ingest: IngestSettings,
-    stream: StreamSettings,
-    asked: Asked,
-    stage: Stage,
-) -> Report:
-    """Replay what can be understood now. Raises: AsmgError; the next one knows what it had written."""
-    return _Replay(broker, client, topics, ingest, stream, asked, stage)()
+class Replay:
+    """Brings in what can be understood now; called once."""
 
-
-class _Replay:
     def __init__(
         self,
         broker: Mapping[str, object],
@@ -116,6 +105,7 @@ class _Replay:
         self._rows: list[_Row] = []
 
     def __call__(self) -> Report:
+        """What became of the letters. Raises: AsmgError: the next replay knows what this one had written."""
         low, end = kafka.offsets(self._client, self._topics.dead_letters, 0)
         self._read_marks(low, end)
         if self._marks.open:

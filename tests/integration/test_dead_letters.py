@@ -19,7 +19,7 @@ from waiting import until
 
 from stream import kafka
 from stream.dead.marks import DONE, END, HEADER
-from stream.dead.replay import Asked, Report, replay
+from stream.dead.replay import Asked, Replay, Report
 from stream.errors import BrokerError
 from stream.settings import IngestSettings
 
@@ -37,9 +37,10 @@ def shop(bootstrap: str) -> Shop:
 def replayed(shop: Shop, given: IngestSettings, **asked: object) -> Report:
     client = kafka.consumer(shop.broker, wait=10)
     try:
-        return replay(
+        replay = Replay(
             shop.broker, client, shop.topics, given, STREAM, Asked(**asked), lambda _: lambda *_: None
         )
+        return replay()
     finally:
         client.close()
 

@@ -9,7 +9,7 @@ from schema_registry import VIEW, Registry, answering, framed
 from waiting import until
 
 from stream import kafka
-from stream.dead.replay import Asked, replay
+from stream.dead.replay import Asked, Replay
 from stream.errors import BrokerError
 
 pytestmark = pytest.mark.integration
@@ -61,7 +61,8 @@ def test_avro_is_ingested_a_registry_is_waited_for_and_a_schema_it_learns_later_
 
     registry.also.add(18)
     client = kafka.consumer(shop.broker, wait=10)
-    done = replay(shop.broker, client, shop.topics, given, STREAM, Asked(), lambda _: lambda *_: None)
+    replay = Replay(shop.broker, client, shop.topics, given, STREAM, Asked(), lambda _: lambda *_: None)
+    done = replay()
     client.close()
     assert {outcome: count for (_, outcome), count in done.letters.items()} == {
         "replayed": 3,
