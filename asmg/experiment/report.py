@@ -83,11 +83,11 @@ def mean(values: Sequence[float | None]) -> float | None:
 
 
 def _mean_std(values: Sequence[float | None]) -> tuple[float | None, float | None]:
-    """Mean and sample standard deviation, which is 0 of a single value."""
+    """Mean and sample standard deviation; of a single value there is none."""
     found = [one for one in values if one is not None]
     if not found or len(found) < len(values):
         return None, None
-    return fmean(found), stdev(found) if len(found) > 1 else 0.0
+    return fmean(found), stdev(found) if len(found) > 1 else None
 
 
 def _seconds(seeds: Sequence[Sequence[Line]], stage: str) -> float:

@@ -181,7 +181,11 @@ def _difference(one: Mapping[str, Any], methods: Methods, key: str) -> str:
 
 
 def _with_std(one: Mapping[str, Any], key: str) -> str:
-    return NONE if one[key] is None else f"{one[key]:.4f} ± {one[f'{key}_std']:.4f}"
+    """The mean over seeds, and where there are several how they spread."""
+    if one[key] is None:
+        return NONE
+    spread = one[f"{key}_std"]
+    return f"{one[key]:.4f}" if spread is None else f"{one[key]:.4f} ± {spread:.4f}"
 
 
 def _number(value: float | None) -> str:

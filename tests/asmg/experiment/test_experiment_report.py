@@ -53,6 +53,12 @@ def test_every_scored_period_is_listed_with_its_mean_over_seeds() -> None:
     assert listed[-1] == {"period": 31, "auc": pytest.approx(0.81), "logloss": pytest.approx(0.5)}
 
 
+def test_one_seed_has_no_spread() -> None:
+    alone = [[line(period, 0.8, 0.5) for period in range(1, 32)]]
+    iu = report.figures({"iu": alone}, {"iu": alone}, first=2)["iu"]
+    assert (iu["auc"], iu["auc_std"], iu["logloss_std"]) == (pytest.approx(0.8), None, None)
+
+
 def test_a_score_that_is_not_finite_leaves_no_mean() -> None:
     plus = made(star=None)["methods"]["asmg-plus"]
     assert (plus["auc"], plus["auc_std"], plus["improvement"]) == (None, None, None)

@@ -52,6 +52,11 @@ def test_table_1_has_scores_gains_over_iu_and_p() -> None:
     assert told.endswith('```json\n{"a": 1}\n```\n')
 
 
+def test_without_a_spread_the_mean_stands_alone() -> None:
+    told = text({"iu": IU | {"auc_std": None, "logloss_std": None}})
+    assert rows(told, "Table 1: AUC and LogLoss") == ["| iu | 0.8000 | – | – | 0.5000 | – | – |"]
+
+
 def test_the_papers_methods_come_first_then_controls_then_ours() -> None:
     names = ["iu", "asmg-plus", "ema", "asmg-gru-multi-activity", "asmg-gru-multi k=2", "asmg-gru-multi k=1"]
     names += ["sml", "bu-3", "iu-activity"]
