@@ -77,19 +77,7 @@ def demo(options: Options) -> int:
             )
             going_on = "asmg demo --resume" + (f" --home {options.home}" if options.home else "")
             ending = Ending(options.json, options.keep, going_on)
-            shadows = settings.trainer.shadow
-            run = Run(
-                ending,
-                source,
-                ports,
-                settings.serving,
-                shadows,
-                attachment,
-                topics,
-                supervisor,
-                progress,
-                asked,
-            )
+            run = Run(ending, source, ports, settings, attachment, topics, supervisor, progress, asked)
             try:
                 return run(_workers(options, told, home, sets, ports))
             finally:

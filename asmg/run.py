@@ -19,13 +19,13 @@ import msgspec
 from asmg import report
 from asmg.broker import Attachment
 from asmg.caller import ANYBODY, Caller, reached
+from asmg.config import Settings
 from asmg.errors import Unaccounted, WorkerFailed
 from asmg.memory import Peak
 from asmg.produced import produced
 from asmg.progress import Moment, Progress
 from asmg.supervise import Supervisor, Worker
 from asmg.watch import Watch, metric
-from serving.settings import ServingSettings
 from stream import kafka
 from stream.errors import BrokerError, ConfigurationError
 from stream.positions import all_closed, positions
@@ -89,8 +89,7 @@ class Run:
         ending: Ending,
         source: Input,
         ports: Mapping[str, int],
-        serving: ServingSettings,
-        shadows: Sequence[str],
+        settings: Settings,
         attachment: Attachment,
         topics: Topics,
         supervisor: Supervisor,
@@ -99,9 +98,9 @@ class Run:
     ) -> None:
         self._ending, self._source, self._attachment, self._topics = ending, source, attachment, topics
         self._supervisor, self._progress, self._asked = supervisor, progress, asked
-        self._shadows = shadows
+        self._shadows = settings.trainer.shadow
         self._ports = {name: port for name, port in ports.items() if name != "replay"}
-        self._caller, self._host = Caller.of(serving), reached(serving.host)
+        self._caller, self._host = Caller.of(settings.serving), reached(settings.serving.host)
         self._page = self._caller.address(self._host, ports["serve"])
         self._replay = f"http://127.0.0.1:{ports['replay']}/metrics"
         self._archive = f"http://127.0.0.1:{ports['archive']}/metrics" if "archive" in ports else None

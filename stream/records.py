@@ -64,6 +64,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     forget: tuple[str, ...] = ()
     begin: dict[str, Beginning] = {}  # partition -> what its windowing begins with; of number 0 alone
 
+    @property
+    def has_samples(self) -> bool:
+        """Whether there is a D_t to be archived: number 0 has none, unless history came before the stream."""
+        return self.reason != "settings"
+
     def hash(self) -> str:
         """sha256 over what any run over the same log must agree on."""
         settings = {name: value for name, value in sorted(self.settings.items()) if name != "partitions"}

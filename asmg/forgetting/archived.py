@@ -53,6 +53,6 @@ def forget(found: Registry, user: str, dry: bool, console: Console) -> dict[str,
     does = "would be" if dry else "are"
     done = f"{rows} samples of {periods} periods {does} nobody's" if rows else "nothing of the user is there"
     missed = [f"{lost} archived periods are lost, and were not looked at"] if lost else []
-    if late := index.behind(one.period for one in found.announced.manifests if one.reason != "settings"):
+    if late := index.behind(one.period for one in found.announced.manifests if one.has_samples):
         missed.append(f"not archived yet: {late} closed periods; `asmg forget` again once they are")
     return {"place": "archive", "done": done, "left": "; ".join(missed)}

@@ -68,7 +68,7 @@ def archive(
         while log.read_until(lambda: len(log.manifests) > period + 1, stop):  # noqa: B023 asked at once
             period += 1
             manifest = log.manifests[period]
-            if manifest.reason == "settings":  # number 0, unless history came before the stream
+            if not manifest.has_samples:
                 continue
             if period not in log.archived and (made := _put(reader, store, manifest, gone)):
                 writer.write(topics.archive, encode(made), key=str(period).encode())

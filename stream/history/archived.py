@@ -52,7 +52,7 @@ class Archive:
                     manifests.take(decode(Manifest, message.value()))
         finally:
             client.close()
-        wanted = [one for one in manifests if one.reason != "settings"]
+        wanted = [one for one in manifests if one.has_samples]
         if not index or not wanted:
             raise ConfigurationError(f"nothing is archived under {topics.prefix}*: `asmg archive` does that")
         last = max(index)
