@@ -32,6 +32,7 @@ from serving.channel import (
     Closed,
     Drain,
     Forget,
+    Left,
     Open,
     Prepare,
     Ready,
@@ -47,8 +48,7 @@ from serving.feed import Feed
 from serving.histories import Histories
 from serving.impressions import ImpressionLog
 from serving.job import Job
-from serving.model import Model
-from serving.opening import Opener
+from serving.opening import Opened, Opener
 from serving.service import Other, Served, Service
 from serving.settings import ServingSettings
 from stream import log
@@ -104,7 +104,9 @@ class _Hands:
     def __init__(self, service: Service, opener: Opener, channel: Channel, api: _Api) -> None:
         self.api, self.draining = api, False
         self._service, self._opener, self._channel = service, opener, channel
-        self._prepared: Model | None = None
+        self._prepared: Opened | None = None
+        self._serving: Opened | None = None
+        self._beside: Opened | None = None
 
     def take(self, told: Told, fd: int | None) -> None:
         """One message."""
@@ -115,11 +117,16 @@ class _Hands:
                 self._channel.send(self._prepare(told, fd))
             case Switch():
                 assert self._prepared is not None
-                service.served, self._prepared = Served(self._prepared, told.standing), None
+                before = self._serving, self._beside
+                service.served, service.beside = Served(self._prepared.model, told.standing), None
+                self._serving, self._beside, self._prepared = self._prepared, None, None
+                self._leave(*before)
             case Beside():
                 assert self._prepared is not None
-                service.beside = Other(self._prepared, told.kind, told.version)
-                self._prepared = None
+                replaced = self._beside
+                service.beside = Other(self._prepared.model, told.kind, told.version)
+                self._beside, self._prepared = self._prepared, None
+                self._leave(replaced)
             case Forget():
                 self._prepared = None
             case Show():
@@ -140,6 +147,13 @@ class _Hands:
             os.close(fd)
         return Ready()
 
+    def _leave(self, *replaced: Opened | None) -> None:
+        """Let models' memory go: a request that still reads one would do so at its end, in one long step."""
+        for one in replaced:
+            if one is not None:
+                one.memory.unmap()
+        self._channel.send(Left())
+
 
 def _report(service: Service, feed: Feed, impressions: ImpressionLog) -> Report:
     statuses, seconds, unknown = service.tally.news()
@@ -154,6 +168,7 @@ def _report(service: Service, feed: Feed, impressions: ImpressionLog) -> Report:
         histories=len(service.histories),
         histories_behind=feed.behind,
         unreadable=service.histories.unreadable,
+        explains=service.awaits_other,
     )
 
 

@@ -9,7 +9,7 @@ import msgspec
 from fastapi import Request, Response
 from starlette.requests import ClientDisconnect
 
-from serving.line import Line
+from serving.line import Line, Pause
 from serving.request import BadRequest, schema_of
 from serving.service import Service
 
@@ -46,16 +46,23 @@ class Answers:
         return await self.last(request, once)
 
     async def last(self, request: Request, work: Callable[[bytes], Iterator[object]]) -> Response:
-        """The last that `work` yields of the body; others have their turns in between. Raises: BadRequest."""
+        """The last that `work` yields of the body. Raises: BadRequest.
+
+        Others have their turns where it yields None, and for as long as a `Pause` says.
+        """
         tally, status, began = self._service.tally, 500, time.perf_counter()
         try:
             body = await read_body(request, self._service.settings.max_body)
             began = time.perf_counter()
             answer = None
-            async with self._line.turn(_timeout(request)) as turn:
+            timeout = _timeout(request)
+            async with self._line.turn(timeout) as turn:
                 for answer in work(body):
                     if answer is None:
                         await turn.give_way()
+                    elif isinstance(answer, Pause):
+                        _require_time(began, timeout)
+                        await turn.give_way(answer.seconds)
             response, status = json_of(answer), 200
             tally.seconds.append(time.perf_counter() - began)
         except BadRequest as error:
@@ -106,6 +113,12 @@ def gives(answer: type, *others: int) -> dict[int | str, dict[str, object]]:
     told: dict[str, object] = {"content": {"application/json": {"schema": schema_of(answer)}}}
     other: dict[int | str, dict[str, object]] = {one: {"description": "Not now", **told} for one in others}
     return {200: told, **other, "default": {"description": "Why not", "content": _ERROR}}
+
+
+def _require_time(began: float, timeout: float | None) -> None:
+    if timeout is not None and time.perf_counter() - began >= timeout:
+        line = f"the {1000 * timeout:.0f} ms the caller would wait were over before what it asks for came"
+        raise BadRequest(504, line)
 
 
 def _timeout(request: Request) -> float | None:

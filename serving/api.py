@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from importlib.metadata import version
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -23,6 +23,7 @@ from serving.access import Access, describe_access, refused
 from serving.answers import Answers, error_of, gives, json_of, takes
 from serving.health import Health, Standing
 from serving.inference import add_inference_protocol
+from serving.line import Pause
 from serving.page_files import add_page
 from serving.request import (
     BadRequest,
@@ -89,7 +90,14 @@ def create_app(service: Service) -> FastAPI:
     @app.post("/rank", openapi_extra=takes(RankBody), responses=gives(Answer))
     async def rank(request: Request) -> Response:
         """The best k of the candidates for a user, best first."""
-        return await answers.one(request, lambda body: service.rank(read_ranking(body, most)))
+
+        def work(body: bytes) -> Iterator[Pause | Answer]:
+            asked = read_ranking(body, most)
+            if asked.explain:
+                yield from service.other()
+            yield service.rank(asked)
+
+        return await answers.last(request, work)
 
     @app.post("/score", openapi_extra=takes(ScoreBody), responses=gives(Scored))
     async def score(request: Request) -> Response:

@@ -49,7 +49,7 @@ class Prepare(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 
 
 class Switch(msgspec.Struct, frozen=True, tag=True, kw_only=True):
-    """From the next request on, answer with the prepared model."""
+    """From the next request on, answer with the prepared model, and have none beside it."""
 
     standing: Standing
 
@@ -94,6 +94,10 @@ class Ready(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """The model is prepared."""
 
 
+class Left(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """What the Switch or Beside next in turn has replaced, if anything, is mapped no more."""
+
+
 class Refused(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """The model cannot be used."""
 
@@ -112,10 +116,11 @@ class Report(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     histories: int  # users whose history is held, now
     histories_behind: int  # records of `histories` not taken yet, now
     unreadable: int  # records of `histories` nobody can read, so far
+    explains: bool = False  # somebody waits for a model beside the one that serves, now
 
 
 Told = Begin | Prepare | Switch | Beside | Forget | Show | Beat | Open | Drain
-Said = Up | Ready | Refused | Report
+Said = Up | Ready | Refused | Left | Report
 
 _encoder = msgspec.msgpack.Encoder()
 _told: msgspec.msgpack.Decoder[Told] = msgspec.msgpack.Decoder(Told)

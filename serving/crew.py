@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from serving.channel import (
     Closed,
     Drain,
     Forget,
+    Left,
     Open,
     Prepare,
     Ready,
@@ -82,7 +84,11 @@ class _Answerer:
         self.channel = Channel(mine, PATIENCE)
         self.since = time.monotonic()
         self.open = False  # whether it takes connections
-        self.model: tuple[Kind, int] | None = None
+        self.serving: Held | None = None
+        self.beside: Held | None = None
+        # What each Switch or Beside has replaced, until the process has let go: the memory is then given
+        # back by the keeper, for whom no request waits.
+        self.leaving: deque[list[Held]] = deque()
         self.requests = 0
         self.histories_behind = self.unreadable = 0
         with contextlib.suppress(Closed):  # it has ended already, as `tend` will find
@@ -112,6 +118,7 @@ class Crew:
         self._serving: Held | None = None
         self._beside: Held | None = None
         self._telling: Telling | None = None
+        self._explains = False
         self._failed = 0
         # A process begins with the niceness of the thread that starts it, and the keeper's own is another.
         self._starter = ThreadPoolExecutor(1, "starter")
@@ -149,12 +156,17 @@ class Crew:
         return [
             Process(
                 pid=one.pid,
-                kind=one.model[0] if one.model else None,
-                version=one.model[1] if one.model else None,
+                kind=one.serving.kind if one.serving else None,
+                version=one.serving.version if one.serving else None,
                 requests=one.requests,
             )
             for one in self._all
         ]
+
+    @property
+    def explains(self) -> bool:
+        """Whether somebody wants the model that serves explained, which takes another beside it."""
+        return self._explains
 
     @property
     def histories_behind(self) -> int:
@@ -167,14 +179,14 @@ class Crew:
         return max(one.unreadable for one in self._all)
 
     def bring(self, bundle: Bundle, standing: Standing) -> None:
-        """Answer with this model from now on. The bundle is the crew's from here.
+        """Answer with this model from now on, with none beside it. The bundle is the crew's from here.
 
         Raises: CorruptArtefact: a process cannot use it; nothing has changed.
         """
         held = Held(bundle, standing.kind, standing.version)
         for one in self._prepare_all(held):
-            self._switch(one, standing)
-        self._serving, self.standing = _in_place_of(self._serving, held), standing
+            self._switch(one, held, standing)
+        self._serving, self._beside, self.standing, self._explains = held, None, standing, False
 
     def put_beside(self, bundle: Bundle, kind: Kind, version: int) -> None:
         """Keep this model for comparisons. The bundle is the crew's from here.
@@ -183,8 +195,8 @@ class Crew:
         """
         held = Held(bundle, kind, version)
         for one in self._prepare_all(held):
-            self._send(one, Beside(kind=kind, version=version))
-        self._beside = _in_place_of(self._beside, held)
+            self._compare(one, held)
+        self._beside = held
 
     def show(self, telling: Telling) -> None:
         """Have page and API tell this."""
@@ -217,21 +229,25 @@ class Crew:
         if isinstance(message, Report):
             one.requests += sum(message.statuses.values())
             one.histories_behind, one.unreadable = message.histories_behind, message.unreadable
+            self._explains |= message.explains
             self._on_report(message)
             return None
         if isinstance(message, Up):
             self._equip(one)
             return None
+        if isinstance(message, Left):
+            one.leaving.popleft()
+            return None
         return message
 
     def _equip(self, one: _Answerer) -> None:
         """Give a process that has just come what the others have, then let it answer."""
-        if self._beside is not None and self._prepare(one, self._beside):
-            one.channel.send(Beside(kind=self._beside.kind, version=self._beside.version))
         if self._serving is not None and self.standing is not None:
             if not self._prepare(one, self._serving):
                 raise Closed  # it must not answer in another's stead
-            self._switch(one, self.standing)
+            self._switch(one, self._serving, self.standing)
+        if self._beside is not None and self._prepare(one, self._beside):
+            self._compare(one, self._beside)
         if self._telling is not None:
             one.channel.send(Show(telling=self._telling))
         one.channel.send(Open())
@@ -299,9 +315,15 @@ class Crew:
         one.process.kill()
         raise Closed
 
-    def _switch(self, one: _Answerer, standing: Standing) -> None:
+    def _switch(self, one: _Answerer, held: Held, standing: Standing) -> None:
+        one.leaving.append([each for each in (one.serving, one.beside) if each is not None])
+        one.serving, one.beside = held, None
         self._send(one, Switch(standing=standing))
-        one.model = (standing.kind, standing.version)
+
+    def _compare(self, one: _Answerer, held: Held) -> None:
+        one.leaving.append([one.beside] if one.beside is not None else [])
+        one.beside = held
+        self._send(one, Beside(kind=held.kind, version=held.version))
 
     def _send(self, one: _Answerer, message: Told) -> None:
         try:
@@ -323,10 +345,3 @@ class Crew:
 
     def _start(self) -> _Answerer:
         return self._starter.submit(_Answerer, self._begin, self._listener).result()
-
-
-def _in_place_of(before: Held | None, held: Held) -> Held:
-    """What is held from now on; the one before is let go."""
-    if before is not None:
-        before.bundle.close()
-    return held

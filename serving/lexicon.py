@@ -11,8 +11,8 @@ import pyarrow as pa
 from stream.niceness import rest
 from trainer.vocabulary import UNKNOWN
 
-#: Ids admitted between two rests.
-_PIECE = 512
+#: Ids admitted between two rests, and ids compared.
+_PIECE, _COMPARED = 512, 16_384
 
 
 class _Rows(dict[str, int]):
@@ -56,9 +56,7 @@ class Lexicon:
         the model), all are, and earlier versions keep what they had.
         """
         shared = min(len(names), len(self._names))
-        known = names.slice(0, shared).equals(self._names.slice(0, shared))
-        rest()
-        if not known:
+        if not _begin_alike(names, self._names, shared):
             self._rows, self._names, shared = _Rows(), names.slice(0, 0), 0
         if len(names) >= len(self._names):
             for begin in range(shared, len(names), _PIECE):
@@ -67,3 +65,13 @@ class Lexicon:
                 rest()
             self._names = names  # of the newest: it keeps no older version's memory
         return Ids(self._rows, names)
+
+
+def _begin_alike(names: pa.StringArray, known: pa.StringArray, count: int) -> bool:
+    """Whether the first `count` of both are equal."""
+    for begin in range(0, count, _COMPARED):
+        piece = min(_COMPARED, count - begin)
+        if not names.slice(begin, piece).equals(known.slice(begin, piece)):
+            return False
+        rest()
+    return True

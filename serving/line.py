@@ -6,11 +6,19 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from serving.request import BadRequest
 
 #: What a new time of a request weighs in the mean of them.
 _WEIGHT = 0.05
+
+
+@dataclass(frozen=True)
+class Pause:
+    """What a request yields that has to wait for something: others have their turns for so long."""
+
+    seconds: float
 
 
 class Turn:
@@ -19,10 +27,10 @@ class Turn:
     def __init__(self) -> None:
         self.away = 0.0  # seconds that others have had in between
 
-    async def give_way(self) -> None:
-        """Let others have a turn, then go on."""
+    async def give_way(self, seconds: float = 0.0) -> None:
+        """Let others have their turns for so long, then go on."""
         began = time.monotonic()
-        await asyncio.sleep(0)
+        await asyncio.sleep(seconds)
         self.away += time.monotonic() - began
 
 

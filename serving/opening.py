@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from serving.bundle import Mapped, Span
@@ -22,8 +22,13 @@ from trainer.vocabulary import Vocabulary
 
 #: Candidates and history of the request that warms a model.
 _DUMMY = 64
-#: Numbers apart that touch every page of memory, of 4 KiB; pages touched between two rests.
-_PAGE, _PAGES = 1024, 512
+
+
+class Opened(NamedTuple):
+    """A model, and the memory that it reads."""
+
+    model: Model
+    memory: Mapped
 
 
 class Opener:
@@ -33,21 +38,22 @@ class Opener:
         self._settings, self._seed = settings, seed
         self._lexicons: defaultdict[str, Lexicon] = defaultdict(Lexicon)
 
-    def open(self, name: str, fd: int, spans: Sequence[Span]) -> Model:
+    def open(self, name: str, fd: int, spans: Sequence[Span]) -> Opened:
         """The model of a bundle (`serving.fetch` has verified its parts), having scored once.
 
         Raises: CorruptArtefact: it cannot be opened, or gives a score that is not finite; ConfigurationError:
         `trainer.base` cannot be loaded, or is not what the model was made with.
         """
         with usable(name):
-            model = self._opened(fd, spans)
+            memory = Mapped(fd, spans)
+            rest()
+            memory.touch()
+            model = self._model(memory)
             rest()
             _warm(name, model)
-        return model
+        return Opened(model, memory)
 
-    def _opened(self, fd: int, spans: Sequence[Span]) -> Model:
-        mapped = Mapped(fd, spans)
-        rest()
+    def _model(self, mapped: Mapped) -> Model:
         parts = mapped.parts
         tables = {role: mapped.numbers(_column(parts[role], "vector")) for role in TABLES if role in parts}
         activity = {
@@ -55,9 +61,8 @@ class Opener:
             for role in ("user", "item")
             if "activity" in parts[role].column_names
         }
-        for table in tables.values():
-            touch(table)
         mlp, own, widths = read_arrays(parts[MLP]), None, None
+        rest()
         if self._settings.base is not None:
             from serving.own import opened  # loads torch, which nobody else here needs
 
@@ -93,14 +98,6 @@ class Opener:
         if buckets is not None:
             return Vocabulary(role, buckets)
         return self._lexicons[role].version(_column(mapped.parts[role], "id"))
-
-
-def touch(table: npt.NDArray[np.generic]) -> None:
-    """Read every page, so that no request waits for one to be mapped."""
-    pages = table.reshape(-1)[::_PAGE]
-    for begin in range(0, len(pages), _PAGES):
-        np.maximum.reduce(pages[begin : begin + _PAGES])  # without the interpreter's lock
-        rest()
 
 
 def _column(part: pa.Table, name: str) -> pa.Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -14,12 +15,16 @@ from serving.canary import marks, of_challenger
 from serving.health import Standing
 from serving.histories import Histories
 from serving.impressions import Impression, Shown
+from serving.line import Pause
 from serving.model import Best, Model, Scores
 from serving.request import BadRequest, Pairs, Ranking, Search
 from serving.settings import ServingSettings
 from serving.tally import Tally
 from serving.telling import Teller
 from stream.records import Kind
+
+#: Seconds that who asks first for an explanation waits for the other model, and between two looks for it.
+OTHER, SOON = 2.0, 0.02
 
 
 class Item(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -103,12 +108,35 @@ class Service:
         self.telling = Teller().telling
         self.tally = Tally()
         self.closing = False
+        self._other_by: tuple[Served, float] | None = None  # what is explained, and until when one waits
         self._shelf, self._now = shelf, now
 
     @property
     def ready(self) -> bool:
         """Whether a request that comes now is answered by a model."""
         return self.served is not None and not self.closing
+
+    @property
+    def awaits_other(self) -> bool:
+        """Whether somebody waits for a model beside the one that serves."""
+        if self._other_by is None or self.beside is not None:
+            return False
+        served, until = self._other_by
+        return served is self.served and time.monotonic() < until
+
+    def other(self) -> Iterator[Pause]:
+        """Pauses until another model stands beside the one that serves, as an explanation needs.
+
+        Most models are never explained, so it is loaded when it is first asked for. What has not come after
+        `OTHER` seconds nobody waits for any more.
+        """
+        served = self.served
+        if served is None or not self.settings.compare:
+            return
+        if self._other_by is None or self._other_by[0] is not served:
+            self._other_by = served, time.monotonic() + OTHER
+        while self.awaits_other:
+            yield Pause(SOON)
 
     def rank(self, asked: Ranking) -> Answer:
         """The best k candidates. Raises: BadRequest: no model yet, or the answer cannot be logged."""

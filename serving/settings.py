@@ -86,8 +86,8 @@ class ServingSettings(BaseModel):
     )
     compare: bool = Field(
         default=True,
-        description="also keep the other of Θ and Θ* of the version that serves, for explanations: its "
-        "tables once more in memory; a canary keeps it in any case",
+        description="load the other of Θ and Θ* of the version that serves when somebody asks for an "
+        "explanation: its tables once more in memory, until the next model; a canary has it in any case",
     )
     canary: float = Field(
         default=0.0,

@@ -39,7 +39,7 @@ class Desk(Protocol):
     standing: Standing | None
 
     def bring(self, bundle: Bundle, standing: Standing) -> None:
-        """Answer with this model from now on. Raises: CorruptArtefact: it cannot be used."""
+        """Answer with this model from now on, none beside it. Raises: CorruptArtefact: it cannot be used."""
 
     def put_beside(self, bundle: Bundle, kind: Kind, version: int) -> None:
         """Keep this model for comparisons. Raises: CorruptArtefact: it cannot be used."""
@@ -138,6 +138,7 @@ class Succession:
             held = word.held_by is not None
             standing = Standing(word.version, word.kind, word.period, self._now(), held)
             self._desk.bring(bundle, standing)
+            self._compared = None  # nothing stands beside it yet
         except AsmgError as error:
             self._refuse(word, str(error))
             return False

@@ -95,7 +95,7 @@ def serve(
             if time.monotonic() - shown >= EVERY:
                 crew.show(teller.tell(picture.now()))
                 shown = time.monotonic()
-            elif settings.compare or clicks is not None:
+            elif crew.explains or clicks is not None:
                 succession.compare(answers=clicks is not None)
 
 

@@ -16,7 +16,7 @@ GENERATES = 6
 ACCOMPANIES = 10
 
 #: Seconds of a rest.
-_REST = 0.0005
+_REST = 0.002
 
 
 def stand_back(by: int) -> None:

@@ -118,7 +118,7 @@ def _forward(shop: Shop, asked: Asked) -> dict[str, float]:
     """The model alone, in this process: ids to scores, ms."""
     announced = Announcement(kind="star", version=1, parts=shop._parts[0], parents={})
     with Bundle(fetch_model(shop.store, announced, shop.settings)) as bundle:
-        model = Opener(shop.settings, shop.seed).open("star/1", bundle.fd, bundle.spans)
+        model = Opener(shop.settings, shop.seed).open("star/1", bundle.fd, bundle.spans).model
     random = np.random.default_rng(3)
     spent = []
     with threadpool_limits(1):  # as in a process that answers

@@ -42,7 +42,7 @@ def opened(parts: dict[str, pa.Table]) -> Model:
     announced = Announcement(kind="theta", version=1, parts={one: one for one in parts}, parents={})
     found = fetch(cast(Store, SimpleNamespace(get=parts.__getitem__)), announced, TRAINER)
     with Bundle(found) as bundle:
-        return Opener(TRAINER, 0).open("theta/1", bundle.fd, bundle.spans)
+        return Opener(TRAINER, 0).open("theta/1", bundle.fd, bundle.spans).model
 
 
 class Shelf:

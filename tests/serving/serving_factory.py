@@ -100,7 +100,7 @@ def opened(parts: dict[str, pa.Table], settings: TrainerSettings, version: int =
 def load(store: Store, announced: Announcement, settings: TrainerSettings) -> Model:
     """The announced model, as the keeper fetches it and a process that answers opens it."""
     with Bundle(fetch(store, announced, settings)) as bundle:
-        return Opener(settings, SEED).open(name_of(announced), bundle.fd, bundle.spans)
+        return Opener(settings, SEED).open(name_of(announced), bundle.fd, bundle.spans).model
 
 
 class LocalDesk:
@@ -119,7 +119,7 @@ class LocalDesk:
 
     def _open(self, bundle: Bundle, kind: Kind, version: int) -> Model:
         with bundle:
-            return self._opener.open(f"{kind}/{version}", bundle.fd, bundle.spans)
+            return self._opener.open(f"{kind}/{version}", bundle.fd, bundle.spans).model
 
 
 class Watched(Service):

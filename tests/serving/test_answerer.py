@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
+import re
 import socket
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from msgspec.structs import replace
@@ -21,6 +26,7 @@ from serving.channel import (
     Channel,
     Drain,
     Forget,
+    Left,
     Open,
     Prepare,
     Ready,
@@ -90,6 +96,7 @@ def test_a_model_answers_from_the_switch_on(process: Process, service: Service, 
     assert process.prepare(bundle_of(factory, factory.next())) == Ready()
     assert service.served is None
     process.told(Switch(standing=STANDING))
+    assert process.keeper.said() == Left()
     first = service.served
     assert first is not None
     assert first.standing == STANDING
@@ -101,11 +108,51 @@ def test_a_model_answers_from_the_switch_on(process: Process, service: Service, 
     assert service.served.standing.version == 2
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+def test_what_is_replaced_is_unmapped_and_then_said_to_be_left(
+    process: Process, service: Service, factory: Factory
+) -> None:
+    gc.collect()
+    others = resident().keys()
+    process.prepare(bundle_of(factory, factory.next()))
+    process.told(Switch(standing=STANDING))
+    assert process.keeper.said() == Left()
+    process.prepare(bundle_of(factory, factory.next("star")), "star", 1)
+    process.told(Beside(kind="star", version=1))
+    assert process.keeper.said() == Left()
+    served, beside = service.served, service.beside  # requests that go on have them still
+    assert served is not None
+    assert beside is not None
+    ours = resident().keys() - others
+    assert len(ours) == 2
+    assert all(resident()[one] for one in ours)
+    process.prepare(bundle_of(factory, factory.next()), version=2)
+    process.told(Switch(standing=Standing(2, "theta", 2, 6_000)))
+    assert process.keeper.said() == Left()
+    assert not any(resident()[one] for one in ours)
+    (newest,) = resident().keys() - others - ours
+    assert resident()[newest]
+    for one in (served, beside):
+        assert np.isfinite(one.model.score("u", [], ["i"]).logits).all()
+
+
+def resident() -> dict[str, int]:
+    """KiB that this process has of each mapped model, by its addresses."""
+    found, place = {}, None
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        if re.match("[0-9a-f]+-", line):
+            place = line.split()[0] if "memfd:asmg-model" in line else None
+        elif place is not None and line.startswith("Rss:"):
+            found[place] = int(line.split()[1])
+    return found
+
+
 def test_a_model_that_cannot_be_used_is_refused_in_one_line_and_changes_nothing(
     process: Process, service: Service, factory: Factory
 ) -> None:
     process.prepare(bundle_of(factory, factory.next()))
     process.told(Switch(standing=STANDING))
+    assert process.keeper.said() == Left()
     served = service.served
     said = process.prepare(Bundle({"user": table_of({"id": pa.array(["u"])})}), "star", 2)
     assert isinstance(said, Refused)
@@ -134,6 +181,10 @@ def test_the_other_model_is_kept_beside_and_answers_nothing(
     assert service.served is served
     assert service.beside is not None
     assert (service.beside.kind, service.beside.version) == ("star", 2)
+    process.prepare(bundle_of(factory, factory.next()), version=3)
+    assert service.beside is not None
+    process.told(Switch(standing=Standing(3, "theta", 3, 6_000)))
+    assert service.beside is None
 
 
 def test_a_model_that_is_forgotten_is_let_go(process: Process, factory: Factory) -> None:

@@ -18,6 +18,7 @@ from clock import Clock
 from serving_factory import Factory, Shelf, load
 from test_api import Ask, error_of, exchange
 
+from serving import service as of_service
 from serving.canary import of_challenger, read_marks
 from serving.model import Model
 from serving.service import Other, Service
@@ -264,6 +265,12 @@ def other_of(factory: Factory, version: int, kind: str = "star") -> Other:
     return Other(load(factory.store, announced, factory.settings), kind, version)  # type: ignore[arg-type]
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for another model to stand beside the one that serves."""
+    monkeypatch.setattr(of_service, "OTHER", 0.0)
+
+
 def test_an_explanation_has_theta_and_star_side_by_side(
     ask: Ask, model: Model, service: Service, factory: Factory
 ) -> None:
@@ -285,13 +292,14 @@ def test_an_explanation_has_theta_and_star_side_by_side(
     assert not {"explained", "history"} & plain.keys()
 
 
-def test_an_item_that_no_period_has_seen_is_said_to_be_unknown(ask: Ask, model: Model) -> None:
+@pytest.mark.usefixtures("model", "impatient")
+def test_an_item_that_no_period_has_seen_is_said_to_be_unknown(ask: Ask) -> None:
     body = {"user_id": "u1", "candidates": ["new", "i5"], "explain": True}
     items = ask("POST", "/rank", json=body).json()["items"]
     assert {one["item_id"]: one["known"] for one in items} == {"new": False, "i5": True}
 
 
-@pytest.mark.usefixtures("model")
+@pytest.mark.usefixtures("model", "impatient")
 @pytest.mark.parametrize("same_kind", [False, True])
 def test_without_the_other_model_its_scores_are_left_out(
     ask: Ask, service: Service, factory: Factory, same_kind: bool
@@ -304,6 +312,59 @@ def test_without_the_other_model_its_scores_are_left_out(
     assert answer["items"][0]["theta"] == answer["items"][0]["score"]
     assert "star" not in answer["items"][0]
     assert answer["history"] == []
+
+
+def test_who_asks_first_for_an_explanation_waits_for_the_other_model_and_others_do_not_wait_for_him(
+    model: Model, service: Service, factory: Factory
+) -> None:
+    other = other_of(factory, 2)
+    body = {"user_id": "u1", "candidates": ["i1", "i2"], "k": 2}
+    assert not service.awaits_other
+
+    async def work(client: httpx.AsyncClient) -> None:
+        explained = asyncio.create_task(client.post("/rank", json=body | {"explain": True}))
+        while not (service.awaits_other or explained.done()):
+            await asyncio.sleep(0.001)
+        assert (await client.post("/rank", json=body)).json()["kind"] == "theta"
+        assert not explained.done()
+        service.beside = other
+        assert (await explained).json()["explained"] == {"theta": 2, "star": 2}
+        assert not service.awaits_other
+
+    exchange(service, work)
+
+
+@pytest.mark.usefixtures("model")
+def test_what_has_not_come_in_time_nobody_waits_for_again_until_another_model_serves(
+    ask: Ask, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(of_service, "OTHER", 0.1)
+    body = {"user_id": "u1", "candidates": ["i1"], "explain": True}
+    for seconds, waits in ((0.1, True), (0.0, False)):
+        began = time.monotonic()
+        assert ask("POST", "/rank", json=body).json()["explained"] == {"theta": 2, "star": None}
+        assert (time.monotonic() - began >= 0.1) == waits, seconds
+    assert service.served is not None
+    service.served = dataclasses.replace(service.served)
+    began = time.monotonic()
+    ask("POST", "/rank", json=body)
+    assert time.monotonic() - began >= 0.1
+
+
+@pytest.mark.usefixtures("model")
+def test_who_says_how_long_to_wait_for_an_answer_waits_no_longer_for_an_explanation(ask: Ask) -> None:
+    body = {"user_id": "u1", "candidates": ["i1"], "explain": True}
+    answer = ask("POST", "/rank", json=body, headers={"x-timeout-ms": "30"})
+    assert answer.status_code == 504
+    assert "the 30 ms" in answer.json()["error"]
+
+
+@pytest.mark.usefixtures("model")
+def test_where_nothing_is_compared_nobody_waits(ask: Ask, service: Service) -> None:
+    service.settings = ServingSettings(compare=False)
+    body = {"user_id": "u1", "candidates": ["i1"], "explain": True}
+    assert ask("POST", "/rank", json=body).json()["explained"] == {"theta": 2, "star": None}
+    assert not service.awaits_other
 
 
 def test_an_explanation_takes_the_categories_that_were_given(

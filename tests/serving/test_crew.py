@@ -12,9 +12,11 @@ import socket
 import subprocess
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,6 +35,7 @@ from serving.channel import (
     Closed,
     Drain,
     Forget,
+    Left,
     Open,
     Prepare,
     Ready,
@@ -71,6 +74,7 @@ class Script:
     refuses: set[int] = field(default_factory=set)  # versions
     takes_up: threading.Event | None = None  # it answers to a model once this is set; None: at once
     reads: bool = True  # whether it takes messages once it is open
+    leaves: threading.Event | None = None  # it lets go of what is replaced once this is set; None: at once
     stays: bool = False  # whether it goes on after it was told to end
 
 
@@ -103,7 +107,7 @@ class Peer:
         self._killed.set()
         with suppress(OSError):  # it has ended already
             self._end.shutdown(socket.SHUT_RDWR)
-        for held in (self.script.up, self.script.takes_up):
+        for held in (self.script.up, self.script.takes_up, self.script.leaves):
             if held is not None:
                 held.set()
         self._thread.join(DEADLINE)
@@ -115,10 +119,11 @@ class Peer:
         self.returncode = -9 if self._killed.is_set() else 0  # type: ignore[assignment]
         return self.returncode  # type: ignore[return-value]
 
-    def report(self, requests: int, behind: int = 0, unreadable: int = 0) -> Report:
+    def report(self, requests: int, behind: int = 0, unreadable: int = 0, explains: bool = False) -> Report:
         report = Report(
             statuses={200: requests}, seconds=[0.001] * requests, unknown_users=0, unknown_items=0,
             impressions=0, impressions_lost=0, histories=0, histories_behind=behind, unreadable=unreadable,
+            explains=explains,
         )  # fmt: skip
         self.channel.send(report)
         return report
@@ -151,6 +156,10 @@ class Peer:
                         script.takes_up.wait(DEADLINE)
                     refuses = told.version in script.refuses
                     self.channel.send(Refused(why=f"{told.version} is odd") if refuses else Ready())
+                case Switch() | Beside():
+                    if script.leaves is not None:
+                        script.leaves.wait(DEADLINE)
+                    self.channel.send(Left())
                 case Open() if not script.reads:
                     self._killed.wait(DEADLINE)
                 case Drain():
@@ -234,15 +243,23 @@ def standing(version: int, kind: Kind = "theta") -> Standing:
     return Standing(version, kind, version, 1_000 * version)
 
 
-def bring(crew: Crew, version: int, kind: Kind = "theta") -> Bundle:
+def bring(crew: Crew, version: int, kind: Kind = "theta") -> weakref.ref[Bundle]:
     bundle = model(version)
     crew.bring(bundle, standing(version, kind))
-    return bundle
+    return weakref.ref(bundle)
 
 
-def closed(bundle: Bundle) -> bool:
+def put_beside(crew: Crew, version: int, kind: Kind = "theta") -> weakref.ref[Bundle]:
+    bundle = model(version)
+    crew.put_beside(bundle, kind, version)
+    return weakref.ref(bundle)
+
+
+def closed(bundle: weakref.ref[Bundle]) -> bool:
+    """Whether its memory is not the keeper's any more."""
+    there = bundle()
     try:
-        return os.fstat(bundle.fd).st_size < 0
+        return there is None or os.fstat(there.fd).st_size < 0
     except OSError:
         return True
 
@@ -323,14 +340,76 @@ def test_where_one_refuses_nobody_switches_and_the_others_forget(stage: Stage) -
         assert all(peer.names().count("Switch") == 1 for peer in stage.peers)
         assert crew.standing == standing(1)
         assert {one.version for one in crew.processes} == {1}
-        assert closed(bad)
+        assert closed(weakref.ref(bad))
         assert not closed(first)
 
         bring(crew, 3)
         for peer in stage.peers:
             wait(lambda peer=peer: peer.last() == "Switch")  # type: ignore[misc]
         assert crew.standing == standing(3)
-        assert closed(first)
+        tended(crew, lambda: closed(first))
+
+
+def test_memory_is_given_back_by_the_keeper_once_the_last_process_has_let_go(stage: Stage) -> None:
+    may = threading.Event()
+    may.set()
+    with stage.up(2, Script(), Script(leaves=may)) as crew:
+        first, beside = bring(crew, 1), put_beside(crew, 1, "star")
+        tended(crew, lambda: not crew._all[1].leaving)
+        may.clear()
+        second = bring(crew, 2)
+        tended(crew, lambda: not crew._all[0].leaving)
+        assert not any(map(closed, (first, beside, second)))
+        may.set()
+        tended(crew, lambda: closed(first) and closed(beside))
+        other = put_beside(crew, 2, "star")
+        tended(crew, lambda: not crew._all[1].leaving)
+        may.clear()
+        another = put_beside(crew, 2, "ema")
+        tended(crew, lambda: not crew._all[0].leaving)
+        assert not any(map(closed, (second, other, another)))
+        may.set()
+        tended(crew, lambda: closed(other))
+        assert not any(map(closed, (second, another)))
+
+
+def test_an_explanation_that_one_process_waits_for_is_of_the_model_that_serves(stage: Stage) -> None:
+    with stage.up(2) as crew:
+        bring(crew, 1)
+        assert not crew.explains
+        stage.peers[1].report(0, explains=True)
+        tended(crew, lambda: crew.explains)
+        stage.peers[1].report(0)
+        tended(crew, lambda: len(stage.reports) == 2)
+        assert crew.explains  # whoever asked may have given up; the next will not have to wait
+        bring(crew, 2)
+        assert not crew.explains
+
+
+def test_one_that_comes_after_a_switch_has_nothing_beside_what_serves(stage: Stage) -> None:
+    with stage.up(1) as crew:
+        bring(crew, 1)
+        put_beside(crew, 1, "star")
+        bring(crew, 2)
+        stage.peers[0].kill()
+        tended(crew, lambda: len(stage.peers) == 2 and crew._all[0].open)
+        wait(lambda: stage.peers[1].last() == "Open")
+        assert stage.peers[1].names() == ["Begin", "Prepare", "Switch", "Open"]
+
+
+def test_a_process_that_ends_has_let_go(stage: Stage) -> None:
+    may = threading.Event()
+    may.set()
+    with stage.up(2, Script(), Script(leaves=may)) as crew:
+        first = bring(crew, 1)
+        tended(crew, lambda: not crew._all[1].leaving)
+        may.clear()
+        bring(crew, 2)
+        tended(crew, lambda: not crew._all[0].leaving)
+        assert not closed(first)
+        stage.peers[1].kill()
+        tended(crew, lambda: closed(first) and len(stage.peers) == 3)
+        tended(crew, lambda: crew._all[1].open and not crew._all[1].leaving)
 
 
 def test_one_that_dies_over_a_model_refuses_it(stage: Stage) -> None:
@@ -394,11 +473,11 @@ def test_one_that_is_started_anew_has_all_that_the_others_have_before_it_takes_c
         tended(crew, lambda: len(stage.peers) == 3 and all(one.open for one in crew._all))
         new = stage.peers[2]
         wait(lambda: new.last() == "Open")
-        assert new.names() == ["Begin", "Prepare", "Beside", "Prepare", "Switch", "Show", "Open"]
-        assert new.told[2] == Beside(kind="theta", version=2)
-        assert new.told[4] == Switch(standing=standing(2, "star"))
+        assert new.names() == ["Begin", "Prepare", "Switch", "Prepare", "Beside", "Show", "Open"]
+        assert new.told[2] == Switch(standing=standing(2, "star"))
+        assert new.told[4] == Beside(kind="theta", version=2)
         assert new.told[5] == Show(telling=telling)
-        assert new.models == [[20] * 3, [2] * 3]
+        assert new.models == [[2] * 3, [20] * 3]
         assert (crew.processes[0].pid, crew.processes[0].version) == (new.pid, 2)
         assert (crew.processes[0].requests, crew.histories_behind) == (0, 0)
 
@@ -435,18 +514,17 @@ def test_a_model_that_no_process_has_tried_yet_does_not_stand_where_all_of_them_
 def test_the_one_beside_is_taken_up_by_all_or_by_none(stage: Stage) -> None:
     with stage.up(2, Script(refuses={3})) as crew:
         bring(crew, 2, "star")
-        beside = model(2)
-        crew.put_beside(beside, "theta", 2)
+        beside = put_beside(crew, 2)
         for peer in stage.peers:
             wait(lambda peer=peer: peer.told[-1] == Beside(kind="theta", version=2))  # type: ignore[misc]
         bad = model(3)
         with pytest.raises(CorruptArtefact, match="3 is odd"):
             crew.put_beside(bad, "theta", 3)
         wait(lambda: stage.peers[1].last() == "Forget")
-        assert closed(bad)
+        assert closed(weakref.ref(bad))
         assert not closed(beside)
-        crew.put_beside(model(4), "theta", 4)
-        assert closed(beside)
+        put_beside(crew, 4)
+        tended(crew, lambda: closed(beside))
         assert crew.standing == standing(2, "star")
 
 
@@ -574,8 +652,7 @@ def test_a_report_that_comes_while_a_model_is_prepared_is_none_the_less_taken(st
 def test_at_the_end_all_are_told_to_end_and_are_waited_for(stage: Stage) -> None:
     with stage.up(3) as crew:
         bundle = bring(crew, 1)
-        beside = model(1)
-        crew.put_beside(beside, "star", 1)
+        beside = put_beside(crew, 1, "star")
     for peer in stage.peers:
         assert peer.last() == "Drain"
         assert peer.returncode is not None
@@ -597,14 +674,18 @@ def test_a_failure_of_the_keeper_ends_all_of_them_too(stage: Stage) -> None:
     assert [peer.last() for peer in stage.peers] == ["Drain", "Drain"]
 
 
+def descriptors() -> int:
+    return len(list(Path("/dev/fd").iterdir()))
+
+
 def test_no_descriptor_is_left_behind(stage: Stage) -> None:
     with stage.up(1) as crew:
         bring(crew, 1)
+        tended(crew, lambda: not crew._all[0].leaving)
         gc.collect()
-        os.close(lowest := os.dup(0))
+        before = descriptors()
         for version in range(2, 6):
             bring(crew, version)
-        wait(lambda: stage.peers[0].names().count("Switch") == 5)
+        tended(crew, lambda: not crew._all[0].leaving)
         gc.collect()
-        os.close(after := os.dup(0))
-    assert after == lowest
+        assert descriptors() <= before

@@ -93,6 +93,17 @@ def test_ids_are_admitted_piece_by_piece_without_a_gap(monkeypatch: pytest.Monke
         assert rows(known.version(column(names[:count])), names[:count]) == list(range(count))
 
 
+def test_ids_are_compared_piece_by_piece_to_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lexicon, "_COMPARED", 3)
+    names = [f"i{one}" for one in range(10)]
+    for place in range(10):
+        known = Lexicon()
+        known.version(column(names))
+        other = [*names[:place], "other", *names[place + 1 :]]
+        assert rows(known.version(column(other)), other) == list(range(10))
+        assert rows(known.version(column(other[:5])), other[:5]) == list(range(5))
+
+
 @given(st.lists(NAMES, min_size=1, max_size=6))
 @quick
 def test_each_version_looks_up_what_a_dict_of_it_alone_does(histories: list[list[str]]) -> None:

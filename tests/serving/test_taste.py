@@ -113,8 +113,9 @@ def bags(lengths: list[int], index: Tensor) -> Bags:
 
 
 def assert_alike(found: Floats, expected: Tensor) -> None:
+    # A logit near zero is what remains of terms of some tens, and as far off as those are in float32.
     scale = float(expected.abs().max()) if len(expected) else 1.0
-    np.testing.assert_allclose(found, expected.numpy(), rtol=1e-5, atol=1e-5 * max(scale, 1.0))
+    np.testing.assert_allclose(found, expected.numpy(), rtol=1e-5, atol=1e-5 * max(scale, 10.0))
 
 
 @pytest.mark.parametrize("history", [0, 1, 7])
