@@ -21,8 +21,8 @@ import pyarrow as pa
 
 from stream.niceness import rest
 
-#: Bytes between two rests of who maps memory, or lets go of it: some 0.1 ms.
-STEP = 256 * mmap.PAGESIZE
+#: Bytes between two rests of who maps memory, or lets go of it: some 0.2 ms.
+STEP = 1024 * mmap.PAGESIZE
 #: Bytes at whose multiples parts begin.
 _ALIGNED = 64
 
@@ -74,15 +74,20 @@ class Bundle:
 
 
 class Mapped:
-    """The parts of a bundle, mapped. What is read of them keeps the memory; the descriptor may be closed."""
+    """The parts of a bundle, mapped bit by bit, so that no request waits for a page, or for one who maps them.
+
+    What is read of them keeps the memory; the descriptor may be closed.
+    """
 
     def __init__(self, fd: int, spans: Sequence[Span]) -> None:
         self._memory = mmap.mmap(fd, 0, access=mmap.ACCESS_READ)
+        self._touch()
         whole = pa.py_buffer(self._memory)
         self._base = whole.address
-        self.parts = {
-            span.role: pa.ipc.open_file(whole.slice(span.offset, span.length)).read_all() for span in spans
-        }
+        self.parts = dict[str, pa.Table]()
+        for span in spans:
+            self.parts[span.role] = pa.ipc.open_file(whole.slice(span.offset, span.length)).read_all()
+            rest()
 
     def numbers(self, values: pa.Array) -> npt.NDArray[np.generic]:
         """A column's numbers, [rows] or of a list of fixed size [rows, width], as numpy sees the memory."""
@@ -96,14 +101,6 @@ class Mapped:
         place = values.buffers()[1].address + values.offset * kind.itemsize - self._base
         return np.frombuffer(self._memory, kind, len(values), place).reshape(shape)
 
-    def touch(self) -> None:
-        """Have every page mapped, bit by bit, so that no request waits for it."""
-        pages = np.frombuffer(self._memory, np.uint8)[:: mmap.PAGESIZE]
-        step = STEP // mmap.PAGESIZE
-        for begin in range(0, len(pages), step):
-            np.maximum.reduce(pages[begin : begin + step])  # without the interpreter's lock
-            rest()
-
     def unmap(self) -> None:
         """Let the pages go, bit by bit, so that who drops the last number of them has nothing to do.
 
@@ -112,6 +109,13 @@ class Mapped:
         for begin in range(0, len(self._memory), STEP):
             length = min(STEP, len(self._memory) - begin)
             self._memory.madvise(mmap.MADV_DONTNEED, begin, length)
+            rest()
+
+    def _touch(self) -> None:
+        pages = np.frombuffer(self._memory, np.uint8)[:: mmap.PAGESIZE]
+        step = STEP // mmap.PAGESIZE
+        for begin in range(0, len(pages), step):
+            np.maximum.reduce(pages[begin : begin + step])  # without the interpreter's lock
             rest()
 
 

@@ -21,7 +21,7 @@ from trainer.settings import TrainerSettings
 from trainer.vocabulary import Vocabulary
 
 #: Candidates and history of the request that warms a model.
-_DUMMY = 64
+_DUMMY = 16
 
 
 class Opened(NamedTuple):
@@ -46,8 +46,6 @@ class Opener:
         """
         with usable(name):
             memory = Mapped(fd, spans)
-            rest()
-            memory.touch()
             model = self._model(memory)
             rest()
             _warm(name, model)
@@ -61,6 +59,7 @@ class Opener:
             for role in ("user", "item")
             if "activity" in parts[role].column_names
         }
+        rest()
         mlp, own, widths = read_arrays(parts[MLP]), None, None
         rest()
         if self._settings.base is not None:
@@ -110,6 +109,6 @@ def _warm(name: str, model: Model) -> None:
     """Score a dummy request, so that the first user waits for nothing."""
     items = model.catalogue.items.names[:_DUMMY].to_pylist()
     with np.errstate(all="ignore"):  # what comes of it is looked at
-        scores = model.score("", items[:30], [*items, ""])
+        scores = model.score("", items, [*items, ""])
     if not np.isfinite(scores.logits).all():
         raise CorruptArtefact(f"{name} gives a score that is not finite")
