@@ -85,8 +85,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 def rows(announced: Announced, swaps: Mapping[int, Swap]) -> list[Row]:
     """A row per closed period, oldest first. swaps: by period, empty for somebody who serves nothing."""
     closed = [one for one in announced.manifests if one.period > 0]
+    shadows = list(dict.fromkeys(name for name, _ in announced.shadows))
     return [
-        _row(announced, one, unused, swaps.get(one.period))
+        _row(announced, one, unused, swaps.get(one.period), shadows)
         for one, unused in zip(closed, _unused(closed), strict=True)
     ]
 
@@ -102,7 +103,9 @@ def _unused(closed: Sequence[Manifest]) -> Iterator[Unused]:
         most = now
 
 
-def _row(announced: Announced, manifest: Manifest, unused: Unused, swap: Swap | None) -> Row:
+def _row(
+    announced: Announced, manifest: Manifest, unused: Unused, swap: Swap | None, shadows: Sequence[str]
+) -> Row:
     period = manifest.period
     theta, star = announced.model("theta", period), announced.model("star", period)
     word = announced.gate.get(period)
@@ -122,8 +125,8 @@ def _row(announced: Announced, manifest: Manifest, unused: Unused, swap: Swap | 
         ema=_measure(announced.model("ema", period)),
         shadows={
             name: measure
-            for (name, version), one in announced.shadows.items()
-            if version == period and (measure := _measure(one))
+            for name in shadows
+            if (measure := _measure(announced.shadows.get((name, period))))
         },
         served=Served(swap.version, swap.kind) if swap else None,
         word=Served(word.version, word.kind) if word else None,

@@ -74,7 +74,7 @@ class Bundle:
 
 
 class Mapped:
-    """The parts of a bundle, mapped bit by bit, so that no request waits for a page, or for one who maps them.
+    """The parts of a bundle, mapped bit by bit: no request waits for a page, or long for who maps them.
 
     What is read of them keeps the memory; the descriptor may be closed.
     """

@@ -85,7 +85,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--connections", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--swaps", type=int, default=1_000, help="of all rounds together")
-    parser.add_argument("--every", type=float, default=0.25, help="seconds between two swaps")
+    parser.add_argument("--every", type=float, default=0.5, help="seconds between two swaps")
     parser.add_argument("--steady", type=float, default=20, help="seconds of load without swaps, each round")
     parser.add_argument("--variants", type=int, default=8, help="models that are other than each other")
     parser.add_argument("--workers", type=int, default=1)
