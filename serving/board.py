@@ -124,9 +124,7 @@ def _row(
         star=_measure(star),
         ema=_measure(announced.model("ema", period)),
         shadows={
-            name: measure
-            for name in shadows
-            if (measure := _measure(announced.shadows.get((name, period))))
+            name: measure for name in shadows if (measure := _measure(announced.shadows.get((name, period))))
         },
         served=Served(swap.version, swap.kind) if swap else None,
         word=Served(word.version, word.kind) if word else None,
