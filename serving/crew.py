@@ -114,11 +114,11 @@ class Crew:
         self, begin: Begin, listener: socket.socket, workers: int, on_report: Callable[[Report], None]
     ) -> None:
         self.standing: Standing | None = None
+        self.explains = False  # whether somebody wants the model that serves explained: another beside it
         self._begin, self._listener, self._on_report = begin, listener, on_report
         self._serving: Held | None = None
         self._beside: Held | None = None
         self._telling: Telling | None = None
-        self._explains = False
         self._failed = 0
         # A process begins with the niceness of the thread that starts it, and the keeper's own is another.
         self._starter = ThreadPoolExecutor(1, "starter")
@@ -164,11 +164,6 @@ class Crew:
         ]
 
     @property
-    def explains(self) -> bool:
-        """Whether somebody wants the model that serves explained, which takes another beside it."""
-        return self._explains
-
-    @property
     def histories_behind(self) -> int:
         """Records of histories that the slowest has not taken yet."""
         return max(one.histories_behind for one in self._all)
@@ -186,7 +181,7 @@ class Crew:
         held = Held(bundle, standing.kind, standing.version)
         for one in self._prepare_all(held):
             self._switch(one, held, standing)
-        self._serving, self._beside, self.standing, self._explains = held, None, standing, False
+        self._serving, self._beside, self.standing, self.explains = held, None, standing, False
 
     def put_beside(self, bundle: Bundle, kind: Kind, version: int) -> None:
         """Keep this model for comparisons. The bundle is the crew's from here.
@@ -229,7 +224,7 @@ class Crew:
         if isinstance(message, Report):
             one.requests += sum(message.statuses.values())
             one.histories_behind, one.unreadable = message.histories_behind, message.unreadable
-            self._explains |= message.explains
+            self.explains |= message.explains
             self._on_report(message)
             return None
         if isinstance(message, Up):
