@@ -55,13 +55,12 @@ class Answers:
             body = await read_body(request, self._service.settings.max_body)
             began = time.perf_counter()
             answer = None
-            timeout = _timeout(request)
-            async with self._line.turn(timeout) as turn:
+            async with self._line.turn(_timeout(request)) as turn:
                 for answer in work(body):
                     if answer is None:
                         await turn.give_way()
                     elif isinstance(answer, Pause):
-                        _require_time(began, timeout)
+                        turn.require_time("what it asks for came")
                         await turn.give_way(answer.seconds)
             response, status = json_of(answer), 200
             tally.seconds.append(time.perf_counter() - began)
@@ -113,12 +112,6 @@ def gives(answer: type, *others: int) -> dict[int | str, dict[str, object]]:
     told: dict[str, object] = {"content": {"application/json": {"schema": schema_of(answer)}}}
     other: dict[int | str, dict[str, object]] = {one: {"description": "Not now", **told} for one in others}
     return {200: told, **other, "default": {"description": "Why not", "content": _ERROR}}
-
-
-def _require_time(began: float, timeout: float | None) -> None:
-    if timeout is not None and time.perf_counter() - began >= timeout:
-        line = f"the {1000 * timeout:.0f} ms the caller would wait were over before what it asks for came"
-        raise BadRequest(504, line)
 
 
 def _timeout(request: Request) -> float | None:

@@ -22,7 +22,7 @@ import pyarrow as pa
 from stream.niceness import rest
 
 #: Bytes between two rests of who maps memory, or lets go of it: 0.2 to 0.4 ms.
-STEP = 1024 * mmap.PAGESIZE
+_STEP = 1024 * mmap.PAGESIZE
 #: Bytes at whose multiples parts begin.
 _ALIGNED = 64
 
@@ -106,14 +106,14 @@ class Mapped:
 
         Who reads on sees the same numbers, and has their pages mapped again.
         """
-        for begin in range(0, len(self._memory), STEP):
-            length = min(STEP, len(self._memory) - begin)
+        for begin in range(0, len(self._memory), _STEP):
+            length = min(_STEP, len(self._memory) - begin)
             self._memory.madvise(mmap.MADV_DONTNEED, begin, length)
             rest()
 
     def _touch(self) -> None:
         pages = np.frombuffer(self._memory, np.uint8)[:: mmap.PAGESIZE]
-        step = STEP // mmap.PAGESIZE
+        step = _STEP // mmap.PAGESIZE
         for begin in range(0, len(pages), step):
             np.maximum.reduce(pages[begin : begin + step])  # without the interpreter's lock
             rest()

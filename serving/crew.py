@@ -88,7 +88,7 @@ class _Answerer:
         self.beside: Held | None = None
         # What each Switch or Beside has replaced, until the process has let go: the memory is then given
         # back by the keeper, for whom no request waits.
-        self.leaving: deque[list[Held]] = deque()
+        self.leaving: deque[tuple[Held | None, ...]] = deque()
         self.requests = 0
         self.histories_behind = self.unreadable = 0
         with contextlib.suppress(Closed):  # it has ended already, as `tend` will find
@@ -311,12 +311,12 @@ class Crew:
         raise Closed
 
     def _switch(self, one: _Answerer, held: Held, standing: Standing) -> None:
-        one.leaving.append([each for each in (one.serving, one.beside) if each is not None])
+        one.leaving.append((one.serving, one.beside))
         one.serving, one.beside = held, None
         self._send(one, Switch(standing=standing))
 
     def _compare(self, one: _Answerer, held: Held) -> None:
-        one.leaving.append([one.beside] if one.beside is not None else [])
+        one.leaving.append((one.beside,))
         one.beside = held
         self._send(one, Beside(kind=held.kind, version=held.version))
 

@@ -22,10 +22,17 @@ class Pause:
 
 
 class Turn:
-    """One request's time to compute."""
+    """One request's time to compute. timeout: seconds from now that the caller waits; None: for ever."""
 
-    def __init__(self) -> None:
+    def __init__(self, timeout: float | None) -> None:
         self.away = 0.0  # seconds that others have had in between
+        self._timeout, self._came = timeout, time.monotonic()
+
+    def require_time(self, before: str) -> None:
+        """Raises: BadRequest: 504, nobody waits for the answer any more."""
+        if self._timeout is not None and time.monotonic() - self._came >= self._timeout:
+            line = f"the {1000 * self._timeout:.0f} ms the caller would wait were over before {before}"
+            raise BadRequest(504, line)
 
     async def give_way(self, seconds: float = 0.0) -> None:
         """Let others have their turns for so long, then go on."""
@@ -61,17 +68,13 @@ class Line:
             raise BadRequest(
                 429, f"{self._inside} requests wait already, {1000 * wait:.0f} ms of work; ask again soon"
             )
-        came = time.monotonic()
+        mine = Turn(timeout)
         self._inside += 1
         try:
             # Whoever has come by now is counted before the first of them computes.
             await asyncio.sleep(0)
+            mine.require_time("its turn")
             began = time.monotonic()
-            if timeout is not None and began - came >= timeout:
-                raise BadRequest(
-                    504, f"the {1000 * timeout:.0f} ms the caller would wait were over before its turn"
-                )
-            mine = Turn()
             yield mine
             self._mean += _WEIGHT * (time.monotonic() - began - mine.away - self._mean)
         finally:
